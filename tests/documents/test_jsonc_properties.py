@@ -1,0 +1,498 @@
+"""Edits of random documents in random formatting, checked against a plain parser of its own."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, reject, settings
+from hypothesis import strategies as st
+
+from accessing_mlflow.documents import DocumentError
+from accessing_mlflow.documents.jsonc import (
+    Relaxation,
+    read_member,
+    relaxations,
+    remove_member,
+    set_member,
+)
+
+BOM = b"\xef\xbb\xbf"
+
+
+# The reference: JSON with comments and trailing commas, one character at a time. Data comes as ("object", pairs),
+# ("array", items) or (kind, text as spelled), so that order, duplicate keys and the spelling of numbers count.
+
+
+class NotADocument(Exception):
+    pass
+
+
+STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')
+NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+
+
+class Reference:
+    """`data`, `comments` (their texts) and `relaxed` (kind and offset) of a document; raises `NotADocument`."""
+
+    def __init__(self, document: bytes) -> None:
+        try:
+            self.text = document.removeprefix(BOM).decode()
+        except UnicodeDecodeError as error:
+            raise NotADocument from error
+        self.at = 0
+        self.comments: list[str] = []
+        self.relaxed: list[tuple[int, str]] = []
+        if not self.text.strip(" \t\r\n"):
+            self.data: Any = ("object", [])
+            return
+        self.data = self.value()
+        self.between()
+        if self.at < len(self.text):
+            raise NotADocument
+
+    def next_is(self, token: str) -> bool:
+        if not self.text.startswith(token, self.at):
+            return False
+        self.at += len(token)
+        return True
+
+    def between(self) -> None:
+        while self.at < len(self.text):
+            start = self.at
+            if self.text[self.at] in " \t\r\n":
+                self.at += 1
+            elif self.next_is("//"):
+                while self.at < len(self.text) and self.text[self.at] not in "\r\n":
+                    self.at += 1
+                self.comment(start)
+            elif self.next_is("/*"):
+                end = self.text.find("*/", self.at)
+                if end < 0:
+                    raise NotADocument
+                self.at = end + 2
+                self.comment(start)
+            else:
+                return
+
+    def comment(self, start: int) -> None:
+        self.comments.append(self.text[start : self.at])
+        self.relaxed.append((start, "comment"))
+
+    def value(self) -> Any:
+        self.between()
+        if self.next_is("{"):
+            return ("object", self.items("}", self.member))
+        if self.next_is("["):
+            return ("array", self.items("]", self.value))
+        if match := NUMBER.match(self.text, self.at):
+            self.at = match.end()
+            return ("number", match[0])
+        for constant in ("true", "false", "null"):
+            if self.next_is(constant):
+                return ("constant", constant)
+        return ("string", self.string())
+
+    def string(self) -> str:
+        match = STRING.match(self.text, self.at)
+        if not match:
+            raise NotADocument
+        self.at = match.end()
+        return str(json.loads(match[0]))
+
+    def member(self) -> tuple[str, Any]:
+        key = self.string()
+        self.between()
+        if not self.next_is(":"):
+            raise NotADocument
+        return key, self.value()
+
+    def items(self, close: str, item: Any) -> list[Any]:
+        found: list[Any] = []
+        comma: int | None = None
+        while True:
+            self.between()
+            if self.next_is(close):
+                if comma is not None:
+                    self.relaxed.append((comma, "trailing comma"))
+                return found
+            if found and comma is None:
+                raise NotADocument
+            found.append(item())
+            self.between()
+            comma = self.at - 1 if self.next_is(",") else None
+
+    def places(self) -> list[Relaxation]:
+        lines = [(self.text[:offset].split("\n"), kind) for offset, kind in sorted(self.relaxed)]
+        return [Relaxation(kind, len(before), len(before[-1]) + 1) for before, kind in lines]  # type: ignore[arg-type]
+
+
+def as_data(value: object) -> Any:
+    return Reference(b'{"v":' + json.dumps(value).encode() + b"}").data[1][0][1]
+
+
+def as_python(data: Any) -> Any:
+    kind, content = data
+    if kind == "object":
+        return {key: as_python(value) for key, value in content}
+    if kind == "array":
+        return [as_python(item) for item in content]
+    if kind == "number" and (len(content) > 640 or not content.lstrip("-").isdigit()):
+        return float(content)
+    return content if kind == "string" else json.loads(content)
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Compare as JSON data: `True` is not 1, but 1.0 is."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(is_same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(is_same, one, other))
+    return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)
+
+
+class NotEditable(Exception):
+    """A key on the path is double, or a parent is not an object."""
+
+
+def expected(data: Any, path: list[str], value: Any) -> Any:
+    """Return what is to be in the document; `value` None removes the member."""
+    kind, pairs = data
+    if kind != "object" or [key for key, _ in pairs].count(path[0]) > 1:
+        raise NotEditable
+    here = [index for index, (key, _) in enumerate(pairs) if key == path[0]]
+    if len(path) > 1:
+        if not here and value is None:
+            return data
+        old = pairs[here[0]][1] if here else ("object", [])
+        value = expected(old, path[1:], value)
+    new = [] if value is None else [(path[0], value)]
+    if here:
+        return kind, pairs[: here[0]] + new + pairs[here[0] + 1 :]
+    return kind, pairs + new
+
+
+# Random documents
+
+
+@dataclass
+class Span:
+    """Offsets of an object's braces and of its members: key, start and end of the value."""
+
+    start: int
+    end: int = 0
+    members: list[tuple[str, int, int, int]] = field(default_factory=list)
+
+
+@dataclass
+class Document:
+    data: bytes
+    objects: dict[tuple[str, ...], Span]
+
+
+DOUBLE = "double"  # a key that is in an object twice, and on no path
+KEYS = ["a", "b", "mcpServers", "é", "Ã©", "😀", "", 'q"\\/', "//", "/*", "\ud800", "\udc00x", "a,}"]
+SPELLED = [
+    "-0",
+    "0",
+    "1E+2",
+    "1e999",
+    "7" * 700,
+    "0.10",
+    "true",
+    "false",
+    "null",
+    '"\\u00e9\\/"',
+    '"//,]"',
+    '""',
+]
+OPAQUE = ['{"d":1,"d":2}', "[1 ,\t2]", '"\\ud800"', '"/* \\" */"', "[[[]]]", '"\u2028🙂"', '{"x" :{}}', "[]"]
+COMMENTS = ["x", "é 🙂", 'a "quote', "} ] ,", "http://x", "// y", "* /", "\\", "  ", "'"]
+
+keys = st.sampled_from(KEYS)
+trees = st.recursive(
+    st.sampled_from(SPELLED + OPAQUE),
+    lambda inner: st.dictionaries(keys, inner, max_size=4) | st.lists(inner, max_size=3),
+    max_leaves=12,
+)
+roots = st.dictionaries(keys, trees, max_size=5)
+paths = st.lists(keys, min_size=1, max_size=3)
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from([*KEYS, "x\ny", "\x00\x7f", "100", -0.0, 100])
+    | st.text(max_size=5),
+    lambda inner: st.dictionaries(keys, inner, max_size=3) | st.lists(inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@dataclass
+class Format:
+    layout: str  # "lines", "spaced", "minified" or "chaos"
+    newline: str
+    indent: str
+    comments: bool
+    commas: bool
+    doubles: bool
+    rng: random.Random
+    count: int = 0
+
+    def comment(self) -> str:
+        self.count += 1  # so that each is there once
+        text = f"{self.count}{self.rng.choice(COMMENTS)}"
+        if self.rng.random() < 0.5:
+            return f"//{text}{self.newline}"
+        return f"/*{text}{self.rng.choice(['', self.newline])}*/"
+
+    def gap(self, depth: int, is_break: bool) -> str:
+        """Return white space and comments; `is_break` where a layout of many lines has a line's end."""
+        plain = {
+            "lines": self.newline + self.indent * depth if is_break else "",
+            "spaced": "",
+            "minified": "",
+            "chaos": "".join(self.rng.choice([" ", "\t", self.newline, ""]) for _ in range(3)),
+        }[self.layout]
+        if not self.comments or self.rng.random() < 0.7:
+            return plain
+        return self.rng.choice(["", " "]) + self.comment() + self.rng.choice(["", plain, self.comment() + plain])
+
+    def key(self, key: str) -> str:
+        if self.rng.random() < 0.7:
+            return json.dumps(key)[1:-1] if not key.isprintable() else json.dumps(key, ensure_ascii=False)[1:-1]
+        return "".join(f"\\u{unit:04X}" for unit in utf16(key))
+
+
+def utf16(text: str) -> list[int]:
+    raw = text.encode("utf-16-le", "surrogatepass")
+    return [raw[i] | raw[i + 1] << 8 for i in range(0, len(raw), 2)]
+
+
+class Renderer:
+    def __init__(self, form: Format, bom: bool) -> None:
+        self.form = form
+        self.out = bytearray(BOM if bom else b"")
+        self.objects: dict[tuple[str, ...], Span] = {}
+
+    def put(self, text: str) -> None:
+        self.out += text.encode()
+
+    def value(self, tree: Any, depth: int, path: tuple[str, ...] | None) -> None:
+        """Render; `path` is None inside of arrays."""
+        if isinstance(tree, str):
+            self.put(tree)
+            return
+        is_object = isinstance(tree, dict)
+        span = Span(len(self.out))
+        items: list[Any] = list(tree.items()) if is_object else list(tree)
+        if is_object and self.form.doubles and items:
+            items = [(DOUBLE, "1"), *items, (DOUBLE, "[]")]
+        self.put("{" if is_object else "[")
+        for index, item in enumerate(items):
+            self.put(self.form.gap(depth + 1, True))
+            if is_object:
+                name, inner = item
+                self.member(name, inner, depth + 1, path, span)
+            else:
+                self.value(item, depth + 1, None)
+            last = index == len(items) - 1
+            if not last or (self.form.commas and self.form.rng.random() < 0.5):
+                self.put(self.form.gap(depth + 1, False) + ",")
+            if self.form.layout == "spaced" and not last:
+                self.put(" ")
+        if items or self.form.layout == "chaos":
+            self.put(self.form.gap(depth, True))
+        span.end = len(self.out)
+        self.put("}" if is_object else "]")
+        if is_object and path is not None:
+            self.objects[path] = span
+
+    def member(self, key: str, tree: Any, depth: int, path: tuple[str, ...] | None, span: Span) -> None:
+        key_start = len(self.out)
+        self.put(f'"{self.form.key(key)}"')
+        self.put(self.form.gap(depth, False) + ":" + ("" if self.form.layout == "minified" else " "))
+        self.put(self.form.gap(depth, False))
+        start = len(self.out)
+        self.value(tree, depth, None if path is None else (*path, key))
+        span.members.append((key, key_start, start, len(self.out)))
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> Document:
+    layout = draw(st.sampled_from(["lines", "lines", "spaced", "minified", "chaos"]))
+    form = Format(
+        layout=layout,
+        newline=draw(st.sampled_from(["\n", "\r\n"])),
+        indent=draw(st.sampled_from(["  ", "    ", "\t", " "])),
+        comments=draw(st.booleans()),
+        commas=draw(st.booleans()),
+        doubles=draw(st.booleans()),
+        rng=random.Random(draw(st.integers(0, 10_000))),
+    )
+    renderer = Renderer(form, bom=draw(st.booleans()))
+    renderer.put(draw(st.sampled_from(["", form.newline, " "])) + form.gap(0, False))
+    renderer.value(draw(roots), 0, ())
+    renderer.put(form.gap(0, False) + draw(st.sampled_from(["", form.newline])))
+    return Document(bytes(renderer.out), renderer.objects)
+
+
+def owner_of(document: Document, path: list[str]) -> tuple[Span, str]:
+    """Return the innermost object there is on the path, and the key that is wanted in it."""
+    for length in range(len(path)):
+        span = document.objects[tuple(path[:length])]
+        if tuple(path[: length + 1]) not in document.objects:
+            break
+    return span, path[length]
+
+
+def holds(data: Any, path: list[str], value: object) -> bool:
+    for key in path:
+        members = dict(data[1])
+        if key not in members:
+            return False
+        data = members[key]
+    return is_same(as_python(data), value)
+
+
+def without(comments: list[str], edited: bytes) -> list[str]:
+    """Return the comments that were not in the edited text: a value, or a member."""
+    return [comment for comment in comments if comment.encode() not in edited]
+
+
+DAMAGE = [b"", b"{", b"}", b"[", b"]", b",", b":", b'"', b"\\", b"/", b"//", b"/*", b"*/", b"\n", b"\r", b" "]
+DAMAGE += [b"\xff", b"\xc3", b"\xa0", b"\0", b"'", b"NaN", b"-Infinity", b"01", b"1.", b"tru", b'"a"', b"\\u12"]
+
+fast = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+
+
+@settings(fast, max_examples=500)
+@given(documents(), paths, values)
+def test_set_member(document: Document, path: list[str], value: object) -> None:
+    before = Reference(document.data)
+    try:
+        data = expected(before.data, path, as_data(value))
+    except NotEditable:
+        reject()
+    after = set_member(document.data, path, value)
+    span, key = owner_of(document, path)
+    start, end = span.members[-1][3] if span.members else span.start + 1, span.end
+    is_there, replaced = False, b""
+    for name, _, value_start, value_end in span.members:
+        if name == key:
+            start, end = value_start, value_end
+            is_there = holds(before.data, path, value)
+            replaced = b"" if is_there else document.data[start:end]
+
+    if is_there:
+        assert after is document.data
+    else:
+        assert Reference(after).data == data
+        assert is_same(read_member(after, path), value)
+    assert after.startswith(document.data[:start])
+    assert after[start:].endswith(document.data[end:])
+    assert Reference(after).comments == without(before.comments, replaced)
+    assert set_member(after, path, value) is after
+
+
+@settings(fast, max_examples=400)
+@given(documents(), st.data(), keys, values)
+def test_removing_an_added_member_restores_the_document(
+    document: Document, draw: st.DataObject, key: str, value: object
+) -> None:
+    """Where the object has members, or is written `{}`."""
+    objects = [
+        [*path]
+        for path, span in document.objects.items()
+        if key not in [name for name, *_ in span.members] and (span.members or span.end == span.start + 1)
+    ]
+    assume(objects)
+    path = [*draw.draw(st.sampled_from(objects)), key]
+    after = set_member(document.data, path, value)
+    assert after != document.data
+    assert remove_member(after, path) == document.data
+
+
+@settings(fast, max_examples=400)
+@given(documents(), st.data())
+def test_remove_member(document: Document, draw: st.DataObject) -> None:
+    members = [
+        (span, index, [*path, name])
+        for path, span in document.objects.items()
+        for index, (name, *_) in enumerate(span.members)
+        if name != DOUBLE
+    ]
+    assume(members)
+    span, index, path = draw.draw(st.sampled_from(members))
+    _, key_start, _, value_end = span.members[index]
+    start = span.members[index - 1][3] if index else span.start + 1
+    end = span.members[index + 1][1] if index + 1 < len(span.members) else span.end
+    after = remove_member(document.data, path)
+
+    before = Reference(document.data)
+    assert Reference(after).data == expected(before.data, path, None)
+    assert after.startswith(document.data[:start])
+    assert after[start:].endswith(document.data[end:])
+    assert Reference(after).comments == without(before.comments, document.data[key_start:value_end])
+    assert remove_member(after, path) is after
+
+
+@settings(fast, max_examples=200)
+@given(documents())
+def test_reading_the_whole_document(document: Document) -> None:
+    reference = Reference(document.data)
+    assert is_same(read_member(document.data, []), as_python(reference.data))
+    assert relaxations(document.data) == reference.places()
+
+
+@settings(fast, max_examples=700)
+@given(
+    documents(),
+    paths,
+    values,
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 3), st.sampled_from(DAMAGE)), min_size=1, max_size=3),
+)
+def test_damaged_document_is_edited_rightly_or_refused(
+    document: Document, path: list[str], value: object, damage: list[tuple[float, int, bytes]]
+) -> None:
+    data = document.data
+    for where, removed, added in damage:
+        at = int(where * len(data))
+        data = data[:at] + added + data[at + removed :]
+    check_like_the_reference(data, path, value)
+
+
+@settings(fast, max_examples=200)
+@given(documents(), st.floats(0, 1), paths)
+def test_truncated_document_is_edited_rightly_or_refused(document: Document, where: float, path: list[str]) -> None:
+    check_like_the_reference(document.data[: int(where * len(document.data))], path, 1)
+
+
+@settings(fast, max_examples=300)
+@given(st.text(alphabet='{}[]:,"\\/*\n a1-.eE\ufeff') | st.binary(), paths)
+def test_any_text_is_edited_rightly_or_refused(text: str | bytes, path: list[str]) -> None:
+    check_like_the_reference(text if isinstance(text, bytes) else b"{" + text.encode() + b"}", path, 1)
+
+
+def check_like_the_reference(data: bytes, path: list[str], value: object) -> None:
+    try:
+        reference = Reference(data)
+        changed, removed = (expected(reference.data, path, new) for new in (as_data(value), None))
+    except (NotADocument, NotEditable):
+        with pytest.raises(DocumentError) as caught:
+            set_member(data, path, value)
+        assert 1 <= caught.value.line <= data.count(b"\n") + 1
+        assert 1 <= caught.value.column <= len(data) + 1
+        with pytest.raises(DocumentError):
+            remove_member(data, path)
+        return
+    after = set_member(data, path, value)
+    assert after is data or Reference(after).data == changed
+    assert is_same(read_member(after, path), value)
+    assert Reference(remove_member(data, path)).data == removed
+    assert relaxations(data) == reference.places()
