@@ -1,0 +1,28 @@
+"""Checks of the machine: the client and uvx."""
+
+from __future__ import annotations
+
+from .. import clients
+from .. import uvx as uvxs
+from .subject import Finding, Subject
+
+
+def client(subject: Subject) -> Finding:
+    """Whether the client itself is here."""
+    if clients.is_present(subject.client, subject.env):
+        return Finding("ok", f"{subject.client.title} is on this machine")
+    return Finding("info", f"{subject.client.title} was not found on this machine")
+
+
+def uvx(subject: Subject) -> Finding:
+    """Whether there is a uvx to start the server with."""
+    try:
+        found = uvxs.find(subject.env)
+    except uvxs.UvxNotFound as error:
+        return Finding("error", str(error), fix=error.fix)
+    path = str(found.path)
+    if found.in_environment:
+        return Finding("warning", f"{path} is in a virtual environment: it lasts as long as that", path)
+    if not found.on_path:
+        return Finding("info", f"{path}, which is not on PATH", path)
+    return Finding("ok", path, path)

@@ -1,0 +1,99 @@
+"""Checks that start the MCP server, as the client would, and ask the tracking server."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from .. import redact
+from .. import tracking_uri as uris
+from ..entry import Entry
+from ..errors import InstallerError
+from ..expansion import uv_folders
+from .subject import Finding, Subject
+
+# Claude Code gives a server 30 s to answer, measured; the doctor waits as long.
+START_LIMIT = 30.0
+ANSWER_LIMIT = 5.0
+
+
+def mcp_server(subject: Subject) -> Finding | None:
+    """Starts the server with the client's own expansion and environment, in a throw-away home, and lists its tools."""
+    from .. import mcp_server as servers
+
+    found = subject.own_entry
+    if found is None:
+        return None
+    expand = subject.client.expand
+    command = expand(found["command"], subject.env)
+    args = [expand(arg, subject.env) for arg in found.get("args", [])]
+    with tempfile.TemporaryDirectory(prefix="accessing-mlflow-") as home:
+        variables = {
+            **_client_variables(subject),
+            **_entry_variables(found, subject),
+            **_elsewhere(home, subject),
+        }
+        try:
+            report = servers.probe(command, args, variables, timeout=START_LIMIT, cwd=subject.env.cwd)
+        except servers.ServerError as error:
+            how = " from the desktop, without the shell's variables" if subject.client.desktop else ""
+            return Finding("error", f"does not start{how}: {error}", fix=error.fix)
+    return Finding("ok", f"starts ({len(report.tools)} tools, {report.seconds:.1f} s)")
+
+
+def tracking_server(subject: Subject) -> Finding | None:
+    """Asks the tracking server directly: an HTTP server within 5 s, a local store by reading its file."""
+    found = subject.own_entry
+    if found is None:
+        return None
+    variables = {**_client_variables(subject), **_entry_variables(found, subject)}
+    uri = variables.get(uris.VARIABLE, "")
+    shown = redact.uri(uri)
+    if uri == subject.embedded_uri:
+        return _local_store(subject, shown)
+    if not uri.startswith(("http://", "https://")):
+        return Finding("skipped", "only HTTP servers and the local store are asked", shown) if uri else None
+    from .. import tracking_server as tracking
+
+    try:
+        report = tracking.ask(uri, variables, home=subject.env.home, timeout=ANSWER_LIMIT)
+    except tracking.TrackingError as error:
+        return Finding("error", f"does not answer as it should: {error}", shown, error.fix)
+    return Finding("ok", f"answers (MLflow {report.version})" if report.version else "answers", shown)
+
+
+def _local_store(subject: Subject, shown: str) -> Finding:
+    from .. import embedded_store
+
+    try:
+        report = embedded_store.describe(subject.env.store_folder)
+    except InstallerError as error:
+        return Finding("error", str(error), shown, error.fix)
+    if not report.exists:
+        return Finding("info", "the local store will be made at the first call", shown)
+    if not report.runs:
+        return Finding("info", "the local store is ready; it holds no runs yet", shown)
+    return Finding("ok", f"the local store holds {report.runs} runs", shown)
+
+
+def _client_variables(subject: Subject) -> dict[str, str]:
+    """What the client passes on: a terminal client the shell's environment, a desktop one hardly anything."""
+    env = subject.env
+    if not subject.client.desktop or env.platform == "win32":
+        return dict(env.variables)
+    passed = ("USER", "LOGNAME", "LANG", "SHELL", "TMPDIR", "DISPLAY")
+    kept = {name: env.variables[name] for name in passed if name in env.variables}
+    return {**kept, "HOME": str(env.home), "PATH": env.desktop_path}
+
+
+def _entry_variables(entry: Entry, subject: Subject) -> dict[str, str]:
+    return {name: subject.client.expand(value, subject.env) for name, value in entry.get("env", {}).items()}
+
+
+def _elsewhere(home: str, subject: Subject) -> dict[str, str]:
+    """A home of its own for a server that is started to look at it: it writes settings there at every start."""
+    if os.name == "nt":
+        return {}
+    moved = {name: str(Path(home)) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")}
+    return {**moved, **uv_folders(subject.env)}

@@ -1,0 +1,322 @@
+"""The three commands: they parse, print and set the exit code; all else is done by the modules they call."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from . import bundle as bundles
+from . import record as records
+from . import report
+from .apply import apply
+from .bundle import Bundle
+from .clients import CLIENTS, Client
+from .environment import Environment
+from .errors import InstallerError, UsageError
+from .hints import runnable
+from .plan_install import Context as InstallContext
+from .plan_install import Request, plan_install
+from .steps import Plan
+
+_CLIENTS = click.Choice(list(CLIENTS))
+_SCOPES = click.Choice(list(dict.fromkeys(scope for client in CLIENTS.values() for scope in client.scopes)))
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+
+def _version_option(function: Callable[..., None]) -> Callable[..., None]:
+    def show(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+        if wanted and not context.resilient_parsing:
+            click.echo(f"accessing-mlflow {bundles.load().version}")
+            context.exit()
+
+    return click.option(
+        "--version",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=show,
+        help="Show the bundle's version.",
+    )(function)
+
+
+def _variables(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise click.BadParameter("write NAME=VALUE, or NAME for a reference to the user's own variable")
+        found[name] = value if equals else None
+    return found
+
+
+_clients = click.argument("names", metavar="CLIENT...", nargs=-1, required=True, type=_CLIENTS)
+_scope = click.option("--scope", type=_SCOPES, default="user", show_default=True, help="Whose configuration to edit.")
+_check = click.option(
+    "--check", is_flag=True, help="Write nothing; show what would change, and exit with 1 if anything would."
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+@click.command(context_settings=_SETTINGS)
+@_clients
+@_scope
+@click.option("--tracking-uri", metavar="URI", help="The MLflow server, such as https://mlflow.example.org.")
+@click.option(
+    "--env",
+    "variables",
+    metavar="NAME[=VALUE]",
+    multiple=True,
+    callback=_variables,
+    help="Add a variable to the entry; NAME alone refers to the user's own variable. Repeatable.",
+)
+@click.option("--pin", is_flag=True, help="Run the version of the MCP server that this release was tested with.")
+@click.option("--bundle", "folder", metavar="DIR", type=click.Path(), help="Install the skill from another bundle.")
+@_check
+@_json
+@click.option("--force", is_flag=True, help="Replace what is in the way; an edited skill is kept in the backups.")
+@click.option("--no-verify", is_flag=True, help="Do not look for uvx, and do not start the server afterwards.")
+@_version_option
+def install(
+    names: tuple[str, ...],
+    scope: str,
+    tracking_uri: str | None,
+    variables: dict[str, str | None],
+    pin: bool,
+    folder: str | None,
+    check: bool,
+    as_json: bool,
+    force: bool,
+    no_verify: bool,
+) -> None:
+    """Install the accessing-mlflow skill and its MCP server entry for CLIENT (claude, cursor)."""
+    with _edge("install", as_json) as run:
+        request = Request(scope, tracking_uri, variables, pin, force, not no_verify)
+        run.use(folder)
+        plans = _install_plans(names, request, run, ask=not (check or as_json))
+        if check:
+            run.show_check(plans)
+            return
+        missing = _absent(plans, run.env)
+        saved = apply(plans, run.bundle.version, run.env)
+        run.show_done(plans, saved)
+        results = _verified(plans, run) if request.verify else []
+        run.show_results(results, several=len(plans) > 1)
+        run.show_document(plans, results)
+        run.say(*_closing(plans, missing, run.env))
+
+
+@click.command(context_settings=_SETTINGS)
+@_clients
+@_scope
+@click.option("--purge", is_flag=True, help="Remove the local store and the backups as well.")
+@_check
+@_json
+@click.option("--force", is_flag=True, help="Remove a skill that was edited; a copy is kept in the backups.")
+@_version_option
+def uninstall(names: tuple[str, ...], scope: str, purge: bool, check: bool, as_json: bool, force: bool) -> None:
+    """Remove what skill-install installed for CLIENT (claude, cursor), and nothing else."""
+    from .plan_uninstall import Context, plan_purge, plan_uninstall
+
+    with _edge("uninstall", as_json) as run:
+        run.use(None)
+        removing = _rows(names)
+        context = Context(scope, force, run.env, run.bundle, run.record, removing)
+        plans = [plan_uninstall(client, context) for client in removing]
+        if purge:
+            plans.append(plan_purge(context, run.embedded_uri))
+        if check:
+            run.show_check(plans)
+            return
+        saved = apply(plans, run.bundle.version, run.env)
+        run.show_done(plans, saved)
+        run.show_document(plans, [])
+
+
+@click.command(context_settings=_SETTINGS)
+@click.argument("names", metavar="[CLIENT]...", nargs=-1, type=_CLIENTS)
+@click.option("--offline", is_flag=True, help="Start no server and ask none.")
+@_json
+@_version_option
+def doctor(names: tuple[str, ...], offline: bool, as_json: bool) -> None:
+    """Say what is wrong with the installation for CLIENT (claude, cursor), and what mends it.
+
+    Without CLIENT: for every client found on this machine.
+    """
+    from . import checks
+    from .checks.subject import in_use
+
+    with _edge("doctor", as_json) as run:
+        run.use(None)
+        results = []
+        for client in _rows(names) or _found_here(run.env):
+            subjects = in_use(client, run.env, run.bundle, run.record, run.embedded_uri)
+            results += list(checks.run_all(client, subjects, offline=offline))
+        if as_json:
+            click.echo(json.dumps(report.doctor_data(results, run.bundle.version, run.env), indent=2))
+        run.say(*report.doctor_lines(results, run.env))
+        run.exit_code = 1 if report.failed(results) else 0
+
+
+@dataclass
+class _Run:
+    """One run of a command: what it works on, and how it prints."""
+
+    command: str
+    as_json: bool
+    env: Environment
+    exit_code: int = 0
+    version: str = ""
+
+    def use(self, folder: str | None) -> None:
+        """Loads the bundle and the record. Raises InstallerError."""
+        from pathlib import Path
+
+        self.bundle: Bundle = bundles.load(None if folder is None else Path(folder).absolute())
+        self.version = self.bundle.version
+        self.record = records.read(self.env.state_folder)
+
+    @property
+    def embedded_uri(self) -> str:
+        """The local store's; empty where MLflow could not use one in that folder."""
+        from . import embedded_store
+
+        try:
+            return embedded_store.uri(self.env.store_folder)
+        except embedded_store.StoreError:
+            return ""
+
+    def say(self, *lines: str) -> None:
+        if not self.as_json:
+            for line in lines:
+                click.echo(line)
+
+    def show_check(self, plans: list[Plan]) -> None:
+        changes = any(plan.changes for plan in plans)
+        if self.as_json:
+            data = report.plans_data(self.command, self.version, plans, self.env, check=True)
+            click.echo(json.dumps(data, indent=2))
+        for plan in plans:
+            self.say(*report.check_lines(plan, self.env))
+        self.say(*report.note_lines(plans, self.env))
+        self.say("Nothing was written." if changes else "Nothing would change.")
+        self.exit_code = 1 if changes else 0
+
+    def show_done(self, plans: list[Plan], saved: list[str]) -> None:
+        for plan in plans:
+            self.say(*report.plan_lines(plan, self.env))
+        self.say(*report.note_lines(plans, self.env), *saved)
+
+    def show_results(self, results: list[Any], *, several: bool) -> None:
+        self.say(*report.result_lines(results, self.env, name_client=several))
+
+    def show_document(self, plans: list[Plan], results: list[Any]) -> None:
+        if self.as_json:
+            data = report.plans_data(self.command, self.version, plans, self.env, check=False, results=results)
+            click.echo(json.dumps(data, indent=2))
+
+
+@contextmanager
+def _edge(command: str, as_json: bool) -> Iterator[_Run]:
+    """Where errors are printed, once, and become the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    run = _Run(command, as_json, Environment.of_process())
+    try:
+        yield run
+    except InstallerError as error:
+        data = report.error_data(command, run.version, error, run.env)
+        if as_json:
+            click.echo(json.dumps(data, indent=2))
+        else:
+            click.echo(f"error: {data['error']}", err=True)
+            if data["fix"]:
+                click.echo(f"  {data['fix']}", err=True)
+        run.exit_code = 2 if isinstance(error, UsageError) else 1
+    if run.exit_code:
+        sys.exit(run.exit_code)
+
+
+def _rows(names: tuple[str, ...]) -> tuple[Client, ...]:
+    return tuple(CLIENTS[name] for name in dict.fromkeys(names))
+
+
+def _found_here(env: Environment) -> tuple[Client, ...]:
+    """The clients on this machine; all, where none is found: their files may be prepared for another one."""
+    from .clients import is_present
+
+    return tuple(client for client in CLIENTS.values() if is_present(client, env)) or tuple(CLIENTS.values())
+
+
+def _install_plans(names: tuple[str, ...], request: Request, run: _Run, *, ask: bool) -> list[Plan]:
+    person = ask and sys.stdin.isatty() and sys.stderr.isatty()
+    plans: list[Plan] = []
+    for client in _rows(names):
+        context = InstallContext(
+            request,
+            run.env,
+            run.bundle,
+            run.record,
+            run.embedded_uri,
+            _ask if person else None,
+            tuple(plans),
+        )
+        plans.append(plan_install(client, context))
+    return plans
+
+
+def _ask() -> str:
+    from .tracking_uri import TrackingUriError, check
+
+    def checked(text: str) -> str:
+        try:
+            if text:
+                check(text, "the prompt")
+        except TrackingUriError as error:
+            raise click.BadParameter(f"{error}; {error.fix}") from None
+        return text
+
+    return str(
+        click.prompt(
+            "MLflow tracking URI [Enter: local store]",
+            default="",
+            show_default=False,
+            value_proc=checked,
+            err=True,
+        )
+    )
+
+
+def _absent(plans: list[Plan], env: Environment) -> list[str]:
+    from .clients import is_present
+
+    return [plan.client.title for plan in plans if not is_present(plan.client, env)]
+
+
+def _verified(plans: list[Plan], run: _Run) -> list[Any]:
+    from .verify import verify
+
+    progress = not run.as_json and sys.stderr.isatty()
+    return list(verify(plans, run.env, run.bundle, run.record, run.embedded_uri, say=run.say, progress=progress))
+
+
+def _closing(plans: list[Plan], missing: list[str], env: Environment) -> Iterator[str]:
+    """What to do now, and the way back."""
+    for plan in plans:
+        if plan.client.title in missing:
+            yield f"{plan.client.title} not found; its files are ready."
+        else:
+            yield plan.client.next_step.get(plan.scope, "")
+    names = " ".join(plan.client.name for plan in plans)
+    scope = "" if plans[0].scope == "user" else f" --scope {plans[0].scope}"
+    yield f"Undo: {runnable(f'skill-uninstall {names}{scope}', env)}"
+    if any(plan.choice is not None and plan.choice.embedded for plan in plans):
+        command = runnable(f"skill-install {names}{scope} --tracking-uri URI", env)
+        yield f"The local store is empty. To use your server: {command}"

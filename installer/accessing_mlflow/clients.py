@@ -1,0 +1,213 @@
+"""The clients: one row each. A row says where the client reads server entries and skills, and how it spells things.
+
+Templates in rows: `{home}`, `{project}` (this worktree's top level), `{repository}` (the main worktree's), and the
+names that a row itself defines with a function, where data cannot say it. What each client reads was measured;
+docs/clients.md has the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import expansion, project
+from .environment import Environment
+from .errors import InstallerError, UsageError
+
+Folder = Callable[[Environment], Path]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where server entries lie: the object that `keys` lead to in `file`. In a row these are templates."""
+
+    file: str
+    keys: tuple[str, ...] = ("mcpServers",)
+
+
+@dataclass(frozen=True)
+class Entries:
+    """A `Place` on this machine."""
+
+    file: Path
+    keys: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """The path of keys for people: `projects["/home/ada/x"].mcpServers`."""
+        return "".join((f".{key}" if key.replace("_", "").isalnum() else f'["{key}"]') for key in self.keys).lstrip(".")
+
+
+@dataclass(frozen=True)
+class Client:
+    """A row. Scopes are listed as `--scope` offers them; `precedence` has the winning scope first."""
+
+    name: str
+    title: str
+    precedence: tuple[str, ...]
+    entries: Mapping[str, Place]
+    skills: Mapping[str, str]
+    reference: str
+    """How an entry refers to an environment variable."""
+    expand: Callable[[str, Environment], str]
+    """How the client fills in such references."""
+    comments: bool
+    """Whether the client accepts comments and trailing commas in its files."""
+    desktop: bool
+    """Whether the client is (also) started from a desktop launcher, with a short PATH and no shell variables."""
+    programs: tuple[str, ...]
+    """Commands or absolute templates that show that the client is on this machine."""
+    ignored: tuple[Place, ...] = ()
+    """Places that look right, that people use, and that the client does not read."""
+    also_reads_skills: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    refuses_symlink: frozenset[str] = frozenset()
+    """Scopes whose entry file the client refuses to read through a symlink."""
+    next_step: Mapping[str, str] = field(default_factory=dict)
+    """What to do in the client after an installation, by scope."""
+    folders: Mapping[str, Folder] = field(default_factory=dict)
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes that the client has."""
+        return tuple(self.entries)
+
+
+def claude_config(env: Environment) -> Path:
+    """Claude Code's folder. CLAUDE_CONFIG_DIR is taken as it is: `~` is not expanded, empty means unset."""
+    moved = env.variables.get("CLAUDE_CONFIG_DIR")
+    return env.cwd / moved if moved else env.home / ".claude"
+
+
+def claude_state(env: Environment) -> Path:
+    """Claude Code's state file: the legacy `.config.json` in its folder replaces the other where it exists."""
+    legacy = claude_config(env) / ".config.json"
+    if legacy.exists():
+        return legacy
+    moved = env.variables.get("CLAUDE_CONFIG_DIR")
+    return (env.cwd / moved if moved else env.home) / ".claude.json"
+
+
+CLAUDE = Client(
+    name="claude",
+    title="Claude Code",
+    precedence=("local", "project", "user"),
+    entries={
+        "user": Place("{state}"),
+        "project": Place("{project}/.mcp.json"),
+        "local": Place("{state}", ("projects", "{repository}", "mcpServers")),
+    },
+    skills={"user": "{config}/skills", "project": "{project}/.claude/skills", "local": "{config}/skills"},
+    reference="${%s}",
+    expand=expansion.claude,
+    comments=False,
+    desktop=False,
+    programs=("claude", "{home}/.local/bin/claude", "{home}/.claude/local/claude"),
+    ignored=(
+        Place("{project}/.claude/settings.json"),
+        Place("{project}/.claude/settings.local.json"),
+        Place("{config}/settings.json"),
+        Place("{config}/settings.local.json"),
+        Place("{config}/mcp.json"),
+        Place("{config}/.mcp.json"),
+        Place("{project}/.claude/mcp.json"),
+        Place("{project}/.claude.json"),
+    ),
+    refuses_symlink=frozenset({"project"}),
+    next_step={
+        "user": "Restart Claude Code; there, /mcp lists MLflow.",
+        "project": "Restart Claude Code in this project, and approve the MLflow server when it asks.",
+        "local": "Restart Claude Code in this project; there, /mcp lists MLflow.",
+    },
+    folders={"config": claude_config, "state": claude_state},
+)
+
+CURSOR = Client(
+    name="cursor",
+    title="Cursor",
+    precedence=("project", "user"),
+    entries={"user": Place("{home}/.cursor/mcp.json"), "project": Place("{project}/.cursor/mcp.json")},
+    skills={"user": "{home}/.cursor/skills", "project": "{project}/.cursor/skills"},
+    reference="${env:%s}",
+    expand=expansion.cursor,
+    comments=True,
+    desktop=True,
+    programs=(
+        "cursor",
+        "cursor-agent",
+        "/Applications/Cursor.app",
+        "{home}/Applications/Cursor.app",
+        "/opt/Cursor",
+        "/usr/share/cursor",
+        "{home}/AppData/Local/Programs/cursor",
+    ),
+    also_reads_skills={
+        "user": ("{home}/.claude/skills", "{home}/.agents/skills"),
+        "project": ("{project}/.claude/skills", "{project}/.agents/skills"),
+    },
+    next_step={
+        "user": "Restart Cursor; MLflow appears under Settings > Tools & MCP.",
+        "project": "Open the project in Cursor and switch MLflow on under Settings > Tools & MCP.",
+    },
+)
+
+CLIENTS: Mapping[str, Client] = {client.name: client for client in (CLAUDE, CURSOR)}
+
+
+def resolve(template: str, client: Client, env: Environment) -> str:
+    """`template` with its names filled in. Raises InstallerError where the project is asked for and there is none."""
+    for name, folder in {**_COMMON, **client.folders}.items():
+        mark = "{" + name + "}"
+        if mark in template:
+            template = template.replace(mark, str(folder(env)))
+    return template
+
+
+_COMMON: Mapping[str, Folder] = {
+    "home": lambda env: env.home,
+    "project": project.project,
+    "repository": project.repository,
+}
+
+
+def entries(client: Client, scope: str, env: Environment) -> Entries:
+    """Where `client` reads server entries of `scope`. Raises UsageError for a scope that it does not have."""
+    if scope not in client.entries:
+        raise UsageError(f"{client.title} has no {scope} scope", f"choose from: {', '.join(client.scopes)}")
+    return _on_this_machine(client.entries[scope], client, env)
+
+
+def ignored(client: Client, env: Environment) -> list[Entries]:
+    """The places that `client` does not read and people use; none of a project's where there is no project."""
+    found = []
+    for place in client.ignored:
+        try:
+            found.append(_on_this_machine(place, client, env))
+        except InstallerError:  # no project here: the home folder
+            continue
+    return found
+
+
+def skills_folder(client: Client, scope: str, env: Environment) -> Path:
+    """The folder that holds the skills of `scope`."""
+    return Path(resolve(client.skills[scope], client, env))
+
+
+def other_skills_folders(client: Client, scope: str, env: Environment) -> list[Path]:
+    """Other clients' skills folders of `scope` that `client` reads as well."""
+    return [Path(resolve(template, client, env)) for template in client.also_reads_skills.get(scope, ())]
+
+
+def is_present(client: Client, env: Environment) -> bool:
+    """Whether the client itself is on this machine."""
+    import shutil
+
+    search = env.variables.get("PATH", "")
+    return any(
+        Path(name).exists() if Path(name).is_absolute() else shutil.which(name, path=search)
+        for name in (resolve(program, client, env) for program in client.programs)
+    )
+
+
+def _on_this_machine(place: Place, client: Client, env: Environment) -> Entries:
+    return Entries(Path(resolve(place.file, client, env)), tuple(resolve(key, client, env) for key in place.keys))

@@ -1,0 +1,70 @@
+"""What this program knows of the machine and the user: read once, at the edge, and handed down."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+APP = "accessing-mlflow"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """`home`: as the user spells it, symlinks unresolved. `cwd`: a real path. `variables`: the whole environment."""
+
+    home: Path
+    cwd: Path
+    variables: Mapping[str, str]
+    platform: str
+    interpreter: Path
+    store_folder: Path
+    """Where the embedded store lies: in the user's data folder."""
+    state_folder: Path
+    """Where the record and the backups lie."""
+
+    @classmethod
+    def of_process(cls) -> Environment:
+        """The environment of the running process."""
+        return cls(
+            home=Path.home(),
+            cwd=Path.cwd(),
+            variables=dict(os.environ),
+            platform=sys.platform,
+            interpreter=Path(sys.executable),
+            store_folder=platformdirs.user_data_path(APP, appauthor=False) / "store",
+            state_folder=platformdirs.user_state_path(APP, appauthor=False),
+        )
+
+    @property
+    def path_folders(self) -> tuple[Path, ...]:
+        """The folders on PATH, in order."""
+        return tuple(Path(part) for part in self.variables.get("PATH", "").split(os.pathsep) if part)
+
+    @property
+    def desktop_path(self) -> str:
+        """The PATH that a program started from a desktop launcher sees: none of what a shell's profile adds.
+
+        On Windows a desktop program gets the user's whole PATH. macOS: launchd's default. Linux: what display
+        managers set.
+        """
+        if self.platform == "win32":
+            return self.variables.get("PATH", "")
+        if self.platform == "darwin":
+            return "/usr/bin:/bin:/usr/sbin:/sbin"
+        return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+    def shown(self, path: Path) -> str:
+        """`path` for people: home as `~`."""
+        try:
+            return str(Path("~") / path.relative_to(self.home))
+        except ValueError:
+            return str(path)
+
+    def shown_in(self, text: str) -> str:
+        """`text` with the home folder in it as `~`: reports get pasted into chats."""
+        return text if self.home == self.home.parent else text.replace(f"{self.home}{os.sep}", f"~{os.sep}")

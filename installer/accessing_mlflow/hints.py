@@ -1,0 +1,48 @@
+"""Commands that the user can really type."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from .environment import APP, Environment
+from .uvx import is_in_cache
+
+
+def runnable(command: str, env: Environment) -> str:
+    """`command`, one of this program's own, so that it works in the user's shell.
+
+    Run from a throw-away environment (`uvx --from ...`) the commands are not on PATH; then uvx goes before them.
+    """
+    name = command.split()[0]
+    if _on_path(name, env):
+        return command
+    if is_in_cache(Path(sys.prefix), env):
+        runner = "uvx" if _on_path("uvx", env) else "python3 -m uv tool run"
+        return f"{runner} --from {_quoted(_source(), env)} {command}"
+    beside = Path(env.interpreter).parent / name
+    return command.replace(name, shlex.quote(str(beside)), 1) if beside.exists() else command
+
+
+def _quoted(source: str, env: Environment) -> str:
+    """For a shell; below the home folder with `~`, where that needs no quotes."""
+    quoted = shlex.quote(source)
+    return env.shown(Path(source)) if quoted == source and Path(source).is_absolute() else quoted
+
+
+def _on_path(name: str, env: Environment) -> bool:
+    found = shutil.which(name, path=env.variables.get("PATH", ""))
+    return found is not None and not is_in_cache(Path(found), env)
+
+
+def _source() -> str:
+    """Where this distribution was installed from: a folder or file's path, else its name."""
+    import json
+    from importlib.metadata import distribution
+    from urllib.parse import unquote, urlsplit
+
+    text = distribution(APP).read_text("direct_url.json")
+    url = json.loads(text)["url"] if text else ""
+    return unquote(urlsplit(url).path) if url.startswith("file:") else APP

@@ -1,0 +1,126 @@
+"""Starts an MCP server as a client would, and asks it what it offers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .bundle import Tool
+from .mcp_transport import Server, ServerError
+from .processes import child
+
+if TYPE_CHECKING:
+    from mcp import ClientSession
+
+__all__ = ["ServerError", "ServerReport", "probe"]
+
+_PAGES = 100
+"""The most pages of a list of tools that are asked for: a server may never stop."""
+
+
+@dataclass(frozen=True)
+class ServerReport:
+    """`seconds`: from the start of the process to the answer to `tools/list`. `name`, `version`: its own words."""
+
+    tools: tuple[Tool, ...]
+    seconds: float
+    name: str
+    version: str
+
+
+def probe(
+    command: str, args: Sequence[str], env: Mapping[str, str], *, timeout: float, cwd: Path | None = None
+) -> ServerReport:
+    """Starts `command args` with exactly the environment `env`, initializes it and lists its tools.
+
+    `command` is looked up on the PATH in `env`. `timeout`: seconds for both answers together. When this returns or
+    raises, on Ctrl-C and SIGTERM too, the server's whole process group has ended. Raises ServerError.
+    """
+    import mcp  # noqa: F401  # takes the better part of a second: not the server's
+
+    with _quiet_sdk(), _started(command, args, env, cwd) as server:
+        try:
+            report = asyncio.run(asyncio.wait_for(_interview(server), timeout))
+        except asyncio.TimeoutError:
+            raise server.error(f"no answer within {timeout:g} s") from None
+        server.leave()
+    return report
+
+
+async def _interview(server: Server) -> ServerReport:
+    from mcp import MCPError
+    from pydantic import ValidationError
+
+    async with server.session() as session:
+        try:
+            about = (await session.initialize()).server_info
+            tools = await _tools(session)
+            return ServerReport(tools, time.monotonic() - server.started, about.name, about.version)
+        except MCPError as error:
+            reason = "" if server.closed else f"refuses to answer: {error}"
+        except (ValidationError, RuntimeError):  # RuntimeError: a version of the protocol that there is not
+            reason = "its answer is not MCP"
+    raise server.error(reason or server.end())
+
+
+async def _tools(session: ClientSession) -> tuple[Tool, ...]:
+    from mcp.types import PaginatedRequestParams
+
+    tools: list[Tool] = []
+    cursor: str | None = None
+    for _ in range(_PAGES):
+        page = await session.list_tools(params=PaginatedRequestParams(cursor=cursor) if cursor else None)
+        for tool in page.tools:
+            hints = tool.annotations
+            tools.append(
+                Tool.from_hints(
+                    tool.name, hints.read_only_hint if hints else None, hints.destructive_hint if hints else None
+                )
+            )
+        cursor = page.next_cursor
+        if not cursor:
+            break
+    return tuple(tools)
+
+
+@contextmanager
+def _started(command: str, args: Sequence[str], env: Mapping[str, str], cwd: Path | None) -> Iterator[Server]:
+    pipe = subprocess.PIPE
+    path = env.get("PATH", os.defpath)
+    found = command if os.path.dirname(command) else shutil.which(command, path=path)  # noqa: PTH120
+    if not found:
+        raise ServerError(f"command not found: {command} (PATH: {path})", "write its absolute path into the entry")
+    started = time.monotonic()
+    with ExitStack() as stack:
+        try:
+            process = stack.enter_context(
+                child([command, *args], executable=found, env=dict(env), cwd=cwd, stdin=pipe, stdout=pipe, stderr=pipe)
+            )
+        except OSError as error:
+            raise ServerError(f"cannot be started: {error.strerror}: {error.filename or command}") from error
+        server = Server(process, [command, *args], started)
+        stack.callback(server.close_input)
+        yield server
+
+
+@contextmanager
+def _quiet_sdk() -> Iterator[None]:
+    """Keeps the SDK's log records from Python's handler of last resort, which prints them."""
+    logger = logging.getLogger("mcp")
+    handler, propagate = logging.NullHandler(), logger.propagate
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagate

@@ -1,0 +1,227 @@
+"""Child processes that do not outlive us: each in a process group of its own, which is ended whatever happens.
+
+"Whatever" is success, an error, a time limit, Ctrl-C, SIGTERM and SIGHUP. All waits are bounded.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import IO, Any
+
+from . import redact
+
+KEPT = 8192
+"""Bytes kept of what a child writes to its standard error: the last ones."""
+
+_TERM_SECONDS = 1.0
+_KILL_SECONDS = 1.0
+_POLL_SECONDS = 0.01
+
+
+@dataclass(frozen=True)
+class Finished:
+    """`stderr`: its last KEPT bytes, as text. `returncode`: negative for a signal, as in `subprocess`."""
+
+    returncode: int
+    stderr: str
+
+
+@contextmanager
+def child(argv: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Starts `argv` (`options` as for Popen) and ends its process group on the way out.
+
+    Where all of it has ended by itself that costs no time; otherwise it gets SIGTERM, then SIGKILL.
+    Raises OSError where it cannot be started.
+    """
+    with _Signals() as signals:
+        process = subprocess.Popen(argv, bufsize=0, **_own_group(), **options)
+        try:
+            signals.release()
+            yield process
+        finally:
+            signals.hold()
+            _end_group(process)
+
+
+def run(
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    cwd: Path | None = None,
+    timeout: float | None = None,
+    echo: bool = False,
+) -> Finished:
+    """Runs `argv` with nothing on its standard input and its standard output dropped.
+
+    `echo`: what it writes to standard error goes to ours at once, progress bars included. `timeout`: seconds.
+    Raises OSError where it cannot be started, `subprocess.TimeoutExpired` where it takes longer.
+    """
+    ours, theirs = _echo_pipe() if echo else os.pipe()
+    tail = Tail(os.fdopen(ours, "rb", buffering=0), echo=echo)
+    tail.start()
+    try:
+        nothing = subprocess.DEVNULL
+        with child(argv, env=dict(env), cwd=cwd, stdin=nothing, stdout=nothing, stderr=theirs) as process:
+            process.wait(timeout)
+    finally:
+        os.close(theirs)
+    return Finished(process.returncode, tail.text())
+
+
+class Tail(threading.Thread):
+    """Reads a pipe to its end, so that whoever writes never waits for us, and keeps the last KEPT bytes."""
+
+    def __init__(self, stream: IO[bytes], *, echo: bool = False) -> None:
+        super().__init__(daemon=True)
+        self._stream = stream
+        self._echo = echo
+        self._kept = b""
+
+    def run(self) -> None:
+        # A terminal whose other end was closed reads as an error (EIO), a pipe as an empty answer.
+        with self._stream, suppress(OSError):
+            while data := self._stream.read(65536):
+                self._kept = (self._kept + data)[-KEPT:]
+                if self._echo:
+                    os.write(2, data)
+
+    def text(self, wait: float = 0.5) -> str:
+        """What was written last; waits that many seconds for the end, which a stray grandchild may withhold."""
+        self.join(wait)
+        return self._kept.decode("utf-8", "replace")
+
+
+def last_error(stderr: str) -> str:
+    """The line of a program's standard error that tells most, on one line and redacted; "" where there is none.
+
+    That is uv's innermost cause, otherwise the last line with words in it, without log level and logger.
+    """
+    plain = re.sub(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))", "", stderr)
+    lines = [line.strip(" \t|+") for line in re.split(r"[\r\n]+", re.sub(r"[^\S\r\n]+", " ", plain))]
+    lines = [re.sub(r"[\x00-\x1f\x7f]", "", line) for line in lines if re.search(r"[^\W\d_]", line)]
+    starts = [number for number, line in enumerate(lines) if line.startswith("error: ")]
+    if starts:
+        causes = [line for line in lines[starts[-1] :] if re.match(r"(?i)(error|cause|caused by): ", line)]
+        line = causes[-1].partition(": ")[2]
+    else:
+        line = next((line for line in reversed(lines) if not line.startswith("hint:")), "")
+    line = re.sub(r"^(?:ERROR|CRITICAL|WARNING|INFO|DEBUG)[: ]+(?:[\w.]+:(?=\S))?", "", line)
+    return redact.text(line)[:300].strip()
+
+
+def _own_group() -> dict[str, Any]:
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    if sys.platform == "win32":
+        if process.poll() is None:
+            subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False)
+    else:
+        for number, seconds in ((signal.SIGTERM, _TERM_SECONDS), (signal.SIGKILL, _KILL_SECONDS)):
+            process.poll()
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, number)
+            if _group_ends(process, seconds):
+                break
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_KILL_SECONDS)
+
+
+def _group_ends(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Waits for the last of the group: the leader's number stays the group's as long as anyone is in it."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        process.poll()
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            pass  # macOS says this of a group of zombies
+        if _are_zombies(process.pid):
+            return True
+        time.sleep(_POLL_SECONDS)
+    return False
+
+
+def _are_zombies(group: int) -> bool:
+    """Whether all of the group has ended and only waits for init to notice, which some containers' never does."""
+    states = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # gone meanwhile
+            state, _parent, its_group = stat.read_bytes().rpartition(b")")[2].split()[:3]
+            if int(its_group) == group:
+                states.add(state)
+    return states == {b"Z"}
+
+
+def _echo_pipe() -> tuple[int, int]:
+    """Two ends: ours to read, the child's to write. Where our standard error is a terminal, so is the child's."""
+    if sys.platform == "win32" or not os.isatty(2):
+        return os.pipe()
+    import fcntl
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, fcntl.ioctl(2, termios.TIOCGWINSZ, bytes(8)))
+    return ours, theirs
+
+
+class _Signals:
+    """Turns SIGINT, SIGTERM and SIGHUP into exceptions, so that `finally` runs; held back at first and on demand.
+
+    Held back while a child is being made or ended: that must not stop half-way. Only for signals that nobody else
+    handles, and only in the main thread, where Python delivers them.
+    """
+
+    def __init__(self) -> None:
+        self._held = True
+        self._received: int | None = None
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> _Signals:
+        if threading.current_thread() is threading.main_thread():
+            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+                number = getattr(signal, name, None)
+                if number and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                    self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        self._received = self._received or number
+        if not self._held:
+            self._raise()
+
+    def hold(self) -> None:
+        self._held = True
+
+    def release(self) -> None:
+        self._held = False
+        if self._received:
+            self._raise()
+
+    def _raise(self) -> None:
+        self._held = True
+        assert self._received is not None
+        raise KeyboardInterrupt if self._received == signal.SIGINT else SystemExit(128 + self._received)
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        if self._received and (kind is None or issubclass(kind, Exception)):
+            self._raise()

@@ -1,0 +1,55 @@
+"""Which folder is "the project", without running git: the `.git` folder or file tells it all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .environment import Environment
+from .errors import InstallerError
+
+
+def worktree(folder: Path) -> Path | None:
+    """The top level of the git worktree that holds `folder`; None outside of git."""
+    return next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), None)
+
+
+def project(env: Environment) -> Path:
+    """The folder that project files belong in: this worktree's top level or, without git, the working directory.
+
+    Raises InstallerError where that is the home folder: its files would apply to everything below it.
+    """
+    folder = worktree(env.cwd) or env.cwd
+    if folder.resolve() == env.home.resolve():
+        raise InstallerError(
+            f"{folder} is your home folder, not a project",
+            "change into a project first, or use --scope user",
+        )
+    return folder
+
+
+def repository(env: Environment) -> Path:
+    """The folder that Claude Code files a project's own settings under (measured with 2.1.330).
+
+    The real path of the *main* worktree's top level, for its linked worktrees and subfolders too; a bare
+    repository's own folder for worktrees linked to it; a submodule's top level; without git the working directory.
+    """
+    top = project(env).resolve()
+    pointer = top / ".git"
+    if not pointer.is_file():
+        return top
+    common = _common_folder(top, pointer)
+    if common is None:
+        return top
+    return common.parent if common.name == ".git" else common
+
+
+def _common_folder(top: Path, pointer: Path) -> Path | None:
+    """The repository that a linked worktree's `.git` file leads to; None for a submodule or a separate git folder."""
+    key, _, value = pointer.read_text(encoding="utf-8", errors="surrogateescape").partition(":")
+    if key != "gitdir":
+        return None
+    git_folder = top / value.strip()
+    common = git_folder / "commondir"
+    if not common.is_file():
+        return None
+    return (git_folder / common.read_text(encoding="utf-8", errors="surrogateescape").strip()).resolve()

@@ -1,0 +1,97 @@
+"""Reading clients' files: entries with their path in every error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from . import files
+from .clients import CLIENTS, Client, Entries, entries, ignored
+from .documents import DocumentError, jsonc
+from .environment import Environment
+from .errors import InstallerError
+
+
+class BrokenFile(InstallerError):
+    """A client's file cannot be parsed, or has a form that the client rejects; it was left untouched."""
+
+
+@contextmanager
+def located(file: Path) -> Iterator[None]:
+    """Puts the file's path before a DocumentError's line and column."""
+    try:
+        yield
+    except DocumentError as error:
+        raise BrokenFile(f"{file}, {error}", error.fix or "mend the file first; it was left untouched") from None
+
+
+def servers(place: Entries) -> dict[str, Any]:
+    """All the server entries at `place`, by name; none where the file or the object is absent.
+
+    Raises FileError, and BrokenFile where the file cannot be parsed or the entries are not an object.
+    """
+    data = files.read(place.file)
+    if data is None:
+        return {}
+    with located(place.file):
+        found = jsonc.read_member(data, place.keys, {})
+    if not isinstance(found, dict):
+        raise BrokenFile(f"{place.file}: {place.label} is not an object", "write an object of server entries there")
+    return found
+
+
+def servers_if_readable(place: Entries) -> dict[str, Any]:
+    """As `servers`, for a place that is only looked at: a broken file there has nothing to say."""
+    try:
+        return servers(place)
+    except InstallerError:
+        return {}
+
+
+def spelled_otherwise(found: dict[str, Any], name: str) -> Iterator[tuple[str, Any]]:
+    """The entries whose name is `name` but for upper and lower case: for the clients these are other servers."""
+    for other, entry in found.items():
+        if other != name and other.lower() == name.lower():
+            yield other, entry
+
+
+def ignored_entries(client: Client, name: str, env: Environment) -> Iterator[tuple[Entries, Any]]:
+    """Entries called `name`, in any spelling, in places that `client` does not read."""
+    live = {place.file for place in live_places(client, env)}
+    for place in ignored(client, env):
+        if place.file in live:
+            continue
+        for other, entry in servers_if_readable(place).items():
+            if other.lower() == name.lower():
+                yield place, entry
+
+
+def live_places(client: Client, env: Environment) -> Iterator[Entries]:
+    """Every place that `client` reads; not a project's where there is no project."""
+    for scope in client.precedence:
+        try:
+            yield entries(client, scope, env)
+        except InstallerError:
+            continue
+
+
+def live_entries(name: str, env: Environment) -> Iterator[tuple[Client, str, Entries, Any]]:
+    """Entries called `name` in every scope of every client, as far as they can be read."""
+    for client in CLIENTS.values():
+        for scope in client.precedence:
+            try:
+                place = entries(client, scope, env)
+            except InstallerError:
+                continue
+            entry = servers_if_readable(place).get(name)
+            if entry is not None:
+                yield client, scope, place, entry
+
+
+def variable(entry: object, name: str) -> str:
+    """The value of an environment variable in an entry of any shape; empty where there is none."""
+    env = entry.get("env") if isinstance(entry, dict) else None
+    value = env.get(name) if isinstance(env, dict) else None
+    return value if isinstance(value, str) else ""

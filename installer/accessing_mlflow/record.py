@@ -1,0 +1,184 @@
+"""What this program has put where, and what was there before: so that it can be taken away again exactly.
+
+A convenience, never a precondition: without it, unedited skills are known by their hashes and entries by what
+they run. It may hold values that the user had in an entry, so it is readable by its owner only.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from .errors import InstallerError
+
+FILE = "record.json"
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Inverse:
+    """How to turn a file whose content hashes to `after` back into the one that hashes to `before`.
+
+    `length` bytes at `offset` become `removed` again (base64). `before` is empty where there was no file.
+    """
+
+    after: str
+    before: str
+    offset: int
+    length: int
+    removed: str
+
+
+@dataclass(frozen=True)
+class EntryRecord:
+    """An entry: what it was before (None: absent), and what was written."""
+
+    before: Any
+    installed: Any
+    inverse: Inverse | None
+
+
+@dataclass(frozen=True)
+class SkillRecord:
+    """A skill folder: the hashes of its files as written, and the installations that rely on it."""
+
+    version: str
+    files: dict[str, str]
+    users: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Record:
+    """`entries` by file and keys, `skills` by folder.
+
+    `folders` and `objects` (by file and keys; without keys the document itself) are those that were made on the way.
+    """
+
+    entries: dict[str, EntryRecord] = field(default_factory=dict)
+    skills: dict[str, SkillRecord] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
+
+    def entry(self, file: Path, keys: tuple[str, ...]) -> EntryRecord | None:
+        """What is known of the entry at `keys` in `file`."""
+        return self.entries.get(entry_id(file, keys))
+
+    def with_entry(self, file: Path, keys: tuple[str, ...], record: EntryRecord | None) -> Record:
+        """This record with another one of that entry, or without it."""
+        return replace(self, entries=_with(self.entries, entry_id(file, keys), record))
+
+    def with_skill(self, folder: Path, record: SkillRecord | None) -> Record:
+        """This record with another one of that skill folder, or without it."""
+        return replace(self, skills=_with(self.skills, str(folder), record))
+
+
+def entry_id(file: Path, keys: tuple[str, ...]) -> str:
+    """The name of an entry in the record: its file and JSON pointer."""
+    return f"{file}#" + "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
+
+
+def read(folder: Path) -> Record:
+    """The record in the state folder; empty where there is none. Raises InstallerError where it is not readable."""
+    file = folder / FILE
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Record()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(file, str(error)) from None
+    try:
+        return _from_data(json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(file, f"{type(error).__name__}: {error}") from None
+
+
+def to_bytes(record: Record) -> bytes:
+    """The file's content."""
+    return (json.dumps({"schema": SCHEMA, **asdict(record)}, indent=2) + "\n").encode("ascii")
+
+
+def inverse_of(before: bytes | None, after: bytes) -> Inverse:
+    """The inverse of the edit that made `before` into `after`."""
+    old = before or b""
+    start = _common_prefix(old, after)
+    end = _common_suffix(old[start:], after[start:])
+    return Inverse(
+        after=digest(after),
+        before="" if before is None else digest(before),
+        offset=start,
+        length=len(after) - end - start,
+        removed=base64.b64encode(old[start : len(old) - end]).decode("ascii"),
+    )
+
+
+def inverted(inverse: Inverse, current: bytes) -> tuple[bool, bytes | None]:
+    """(True, the content before: None for no file) where `current` is just what was written; (False, None) else."""
+    if digest(current) != inverse.after:
+        return False, None
+    if not inverse.before:
+        return True, None
+    removed = base64.b64decode(inverse.removed)
+    before = current[: inverse.offset] + removed + current[inverse.offset + inverse.length :]
+    return digest(before) == inverse.before, before
+
+
+def digest(data: bytes) -> str:
+    """SHA-256, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _common_prefix(one: bytes, other: bytes) -> int:
+    """How many leading bytes are the same."""
+    return _longest(min(len(one), len(other)), lambda low, high: one[low:high] == other[low:high])
+
+
+def _common_suffix(one: bytes, other: bytes) -> int:
+    """How many trailing bytes are the same."""
+    return _longest(
+        min(len(one), len(other)),
+        lambda low, high: one[len(one) - high : len(one) - low] == other[len(other) - high : len(other) - low],
+    )
+
+
+def _longest(limit: int, same: Callable[[int, int], bool]) -> int:
+    """The largest length up to `limit` that is the same throughout; by halving: slices compare at memory speed."""
+    low, high = 0, limit
+    while low < high:
+        middle = (low + high + 1) // 2
+        if same(low, middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _with(items: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    rest = {k: v for k, v in items.items() if k != key}
+    return rest if value is None else {**rest, key: value}
+
+
+def _from_data(data: Any) -> Record:
+    if data["schema"] != SCHEMA:
+        raise ValueError(f"schema {data['schema']}: written by a newer version")
+    entries = {
+        key: EntryRecord(
+            item["before"],
+            item["installed"],
+            Inverse(**item["inverse"]) if item["inverse"] else None,
+        )
+        for key, item in data["entries"].items()
+    }
+    skills = {
+        key: SkillRecord(item["version"], dict(item["files"]), tuple(item["users"]))
+        for key, item in data["skills"].items()
+    }
+    return Record(entries, skills, tuple(data["folders"]), tuple(data["objects"]))
+
+
+def _unreadable(file: Path, reason: str) -> InstallerError:
+    return InstallerError(f"{file} cannot be read: {reason}", f"move it away: mv {file} {file}.old")

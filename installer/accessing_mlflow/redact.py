@@ -1,0 +1,165 @@
+"""What must not be shown: passwords and tokens in addresses, texts and server entries become `***`.
+
+Every line that is printed goes through it, so patterns are compiled where they are first needed (`re` caches them).
+When in doubt it hides.
+"""
+
+from __future__ import annotations
+
+import re
+
+HIDDEN = "***"
+
+# Everything up to the last `@` before the path is userinfo: a password may hold an `@` itself.
+_USERINFO = r"(?i)\b([a-z][a-z0-9+.-]{0,30}://)[^\s/?#\"<>]*@"
+# A password with an unescaped `/`, `?` or `#` looks like a host with a path: told by its "port", which is no number.
+_BROKEN_USERINFO = r"(?i)\b([a-z][a-z0-9+.-]{0,30}://)(?!\[)[^\s/?#:@]*:(?!\d*(?:[/?#\s]|$))[^\s\"<>]*@"
+_QUERY = r"([?&;#])([\w.~%\[\]-]+)=([^&;#\s\"'<>]+)"
+_SIGNATURE = r"(?i)(?:.*[-_])?sig(?:nature)?"
+
+_PAIR = r"""(?<![\w.])(?P<name>[A-Za-z_][\w.-]{0,80})=(?P<value>"[^"\n]*"|'[^'\n]*'|[^\s,;&"']+)"""
+_QUOTED_PAIR = r"""(?P<quote>["'])(?P<name>[\w.-]+)(?P=quote)\s*:\s*(?P<value>"[^"\n]*"|'[^'\n]*')"""
+_HEADER = r"(?s)(?P<name>[A-Za-z][\w-]*):\s*(?P<value>\S.*)"
+_BEARER = r"(?i)\b(Bearer)\s+(?!(?:tokens?|auth\w*|realm|error|scope)\b)[\w.~+/=-]+"
+_BASIC = r"(?i)\b(Basic)\s+([A-Za-z0-9+/_-]{3,}={0,2})"
+_PLAIN_WORD = r"[A-Z]?[a-z]+|[A-Z]+"
+_PRIVATE_KEY = r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
+# Tokens of well-known services, and JSON Web Tokens: secrets under whatever name they stand.
+_TOKEN = (
+    r"\b(?:gh[pousr]_\w{6,}|github_pat_\w{6,}|glpat-[\w-]{6,}|sk-(?=[\w-]*\d)[\w-]{8,}|xox[abeprs]-[\w-]{6,}"
+    r"|hf_(?=\w*\d)\w{10,}|nvapi-[\w-]{6,}|dapi[0-9a-f]{16,}|pypi-[\w-]{16,}|(?:AKIA|ASIA)[0-9A-Z]{12,}"
+    r"|eyJ[\w-]{4,}\.[\w-]+(?:\.[\w-]*)?)"
+)
+
+# `${NAME}` of Claude Code and `${env:NAME}` of Cursor say where a secret is, not what it is.
+_REFERENCE = r"(?i)(?:(?:Bearer|Basic)\s+)?\$\{(?:env:)?[A-Z_]\w*\}"
+
+_WORD = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+"
+_SECRET_WORD = (
+    r"\w*(?:TOKEN|PASSWORDS?|PASSWD|PASSPHRASE|SECRETS?|CREDENTIALS?|CREDS|APIKEYS?|ACCESSKEY|AUTHKEY|PRIVATEKEY)"
+    r"|(?:SECRET|PASSWORD|CREDENTIAL)\w*|O?AUTH|AUTH[NZ]|AUTH(?:ORI[SZ]ATION|ENTICATION|TOKEN)|BEARER|JWT|COOKIES?|KEY"
+)
+# Secret only at the end of a longer name: PWD alone is the working directory.
+_SECRET_LAST_WORD = frozenset({"KEYS", "PASS", "PAT", "PWD"})
+# `PASSWORD_FILE` and the like say where something is.
+_PLACE = frozenset({"DIR", "FILE", "PATH", "SOCK", "URI", "URL"})
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a variable, a header, an option or a key of that name holds a secret.
+
+    Decided by whole words (`API_KEY`, `apiKey`, `x-api-key`; not `MONKEY`). Names of places are none: `..._PATH`.
+    """
+    words = [word.upper() for word in re.findall(_WORD, name)]
+    if not words or words[-1] in _PLACE:
+        return False
+    if len(words) > 1 and words[-1] in _SECRET_LAST_WORD:
+        return True
+    return any(re.fullmatch(_SECRET_WORD, word) for word in words)
+
+
+def uri(text: str) -> str:
+    """The address without its userinfo and without the values of query parameters with secret names."""
+    if "@" in text:
+        text = re.sub(_USERINFO, rf"\1{HIDDEN}@", text)
+        text = re.sub(_BROKEN_USERINFO, rf"\1{HIDDEN}@", text)
+    return re.sub(_QUERY, _hide_parameter, text) if "=" in text else text
+
+
+def text(text: str) -> str:
+    """Free text (an error, a log line, a value) without the secrets in it, as far as they can be told.
+
+    That is: in every address, after `Bearer` and `Basic`, in `NAME=VALUE` and `"name": "value"` with a secret name,
+    and in the well-known forms of tokens and private keys.
+    """
+    text = re.sub(_BEARER, rf"\1 {HIDDEN}", uri(text))
+    text = re.sub(_BASIC, _hide_basic, text)
+    text = re.sub(_QUOTED_PAIR, _hide_pair, re.sub(_PAIR, _hide_pair, text))
+    return re.sub(_TOKEN, HIDDEN, re.sub(_PRIVATE_KEY, HIDDEN, text))
+
+
+def entry(value: object) -> object:
+    """A deep copy of a server entry, or of a part of one, that can be shown.
+
+    Values with secret names become `***` wherever they stand (`env`, `headers`, ...) unless they are a plain
+    reference such as `${NAME}` or `${env:NAME}`; so does what follows an option with a secret name in `args`.
+    """
+    if isinstance(value, dict):
+        return {key: _named(str(key), each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return _arguments(value)
+    return text(value) if isinstance(value, str) else value
+
+
+def _named(name: str, value: object) -> object:
+    if not is_secret_name(name) or value is None or isinstance(value, dict | bool):
+        return entry(value)
+    return _secret(value)
+
+
+def _secret(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return [_secret(each) for each in value]
+    shown = value == "" or (isinstance(value, str) and re.fullmatch(_REFERENCE, value))
+    return value if shown else HIDDEN
+
+
+def _arguments(values: list[object] | tuple[object, ...]) -> list[object]:
+    """A list, read as a command line: `--token x`, `--password=x`, `-H "X-Api-Key: x"`, `NAME=x`."""
+    shown: list[object] = []
+    secret_follows = False
+    for value in values:
+        if not isinstance(value, str):
+            shown.append(entry(value))
+        elif secret_follows and not value.startswith("--"):
+            shown.append(_secret(value))
+        else:
+            shown.append(_argument(value))
+        secret_follows = _is_option(value) and is_secret_name(str(value))
+    return shown
+
+
+def _is_option(value: object) -> bool:
+    """Whether it is an option whose value is the next argument."""
+    return isinstance(value, str) and value.startswith("-") and "=" not in value
+
+
+def _argument(value: str) -> str:
+    """One argument; a header or a `NAME=VALUE` with a secret name loses all of its value, spaces included."""
+    match = re.fullmatch(_HEADER, value) or re.fullmatch(r"(?s)-*(?P<name>[\w.-]+)=(?P<value>.*)", value)
+    if match and is_secret_name(match["name"]):
+        return value[: match.start("value")] + str(_secret(match["value"]))
+    return text(value)
+
+
+def _hide_parameter(match: re.Match[str]) -> str:
+    mark, name, value = match.groups()
+    secret = is_secret_name(name) or re.fullmatch(_SIGNATURE, name)
+    return f"{mark}{name}={_secret(value)}" if secret else match[0]
+
+
+def _hide_pair(match: re.Match[str]) -> str:
+    value = match["value"]
+    quote = value[0] if value[0] in "\"'" else ""
+    inner = value.strip(quote) if quote else value
+    if not is_secret_name(match["name"]):
+        return match[0]
+    return f"{match[0][: match.start('value') - match.start()]}{quote}{_secret(inner)}{quote}"
+
+
+def _hide_basic(match: re.Match[str]) -> str:
+    """`Basic` is also an English word: what follows is a secret unless it is one, too."""
+    scheme, value = match.groups()
+    harmless = value.lower().startswith("realm") or (
+        re.fullmatch(_PLAIN_WORD, value) and not _is_user_and_password(value)
+    )
+    return match[0] if harmless else f"{scheme} {HIDDEN}"
+
+
+def _is_user_and_password(value: str) -> bool:
+    from binascii import Error, a2b_base64
+
+    try:
+        return b":" in a2b_base64(value + "=" * (-len(value) % 4))
+    except Error:
+        return False

@@ -1,0 +1,126 @@
+"""A plan as data: what will be different on disk, and why. Made by `plan_install` and `plan_uninstall`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from .bundle import Skill
+from .clients import Client
+from .entry import Entry
+from .tracking_uri import Choice
+from .uvx import Uvx
+
+UNCHANGED = frozenset({"unchanged", "shared", "kept", "absent", "left"})
+"""Outcomes of a step that does nothing."""
+
+
+@dataclass(frozen=True)
+class EntryStep:
+    """The server entry at `keys` in `file` goes from `before` to `after` (None: no entry)."""
+
+    client: str
+    scope: str
+    file: Path
+    keys: tuple[str, ...]
+    before: Entry | None
+    after: Entry | None
+    outcome: str
+    detail: str = ""
+
+    name = "entry"
+
+    @property
+    def path(self) -> Path:
+        return self.file
+
+
+@dataclass(frozen=True)
+class SkillStep:
+    """`skill` is put at `folder` (None: what is there goes), after what is there was saved, where `save` says so.
+
+    `user` names the installation that relies on the folder.
+    """
+
+    client: str
+    scope: str
+    folder: Path
+    skill: Skill | None
+    outcome: str
+    user: str
+    save: bool = False
+    detail: str = ""
+
+    name = "skill"
+
+    @property
+    def path(self) -> Path:
+        return self.folder
+
+
+@dataclass(frozen=True)
+class StoreStep:
+    """The folder of the embedded store is made or, with what is in it, removed."""
+
+    client: str
+    scope: str
+    folder: Path
+    outcome: str
+    detail: str = ""
+
+    name = "store"
+
+    @property
+    def path(self) -> Path:
+        return self.folder
+
+
+@dataclass(frozen=True)
+class BackupsStep:
+    """The backups are removed."""
+
+    client: str
+    scope: str
+    folder: Path
+    outcome: str
+    detail: str = ""
+
+    name = "backups"
+
+    @property
+    def path(self) -> Path:
+        return self.folder
+
+
+Step: TypeAlias = EntryStep | SkillStep | StoreStep | BackupsStep
+
+
+@dataclass(frozen=True)
+class Note:
+    """One line for the user. `level`: info or warning."""
+
+    level: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done for one client in one scope. `choice` and `uvx` are an installation's only."""
+
+    client: Client
+    scope: str
+    steps: tuple[Step, ...]
+    notes: tuple[Note, ...] = ()
+    choice: Choice | None = None
+    uvx: Uvx | None = None
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything on disk would be different."""
+        return any(step.outcome not in UNCHANGED for step in self.steps)
+
+
+def installation(client: Client, scope: str, place: str = "") -> str:
+    """The name of an installation in the record, such as `claude:user` or `claude:local:/home/ada/project`."""
+    return ":".join(part for part in (client.name, scope, place) if part)

@@ -1,0 +1,96 @@
+"""Where uvx is, and how a server entry should name it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .environment import Environment
+from .errors import InstallerError
+
+# uv keeps throw-away environments in buckets of its cache, wherever the cache is.
+_UV_BUCKET = re.compile(r"(archive|environments|builds)-v\d+")
+
+
+@dataclass(frozen=True)
+class Uvx:
+    """A uvx that lasts. `path`: as found, symlinks unresolved."""
+
+    path: Path
+    on_path: bool
+    in_environment: bool
+    """In a virtual environment: gone when that is."""
+
+
+class UvxNotFound(InstallerError):
+    """There is no uvx; `fix` has this platform's commands to install it."""
+
+    def __init__(self, platform: str) -> None:
+        super().__init__("uvx was not found, and the MCP server is run by it", _how_to_install(platform))
+
+
+def find(env: Environment) -> Uvx:
+    """uvx on PATH, beside the running interpreter, or beside the uv that runs us.
+
+    A copy in a cache of uv or pipx is passed over: it is gone tomorrow. One outside of a virtual environment is
+    preferred, wherever on PATH it lies. Raises UvxNotFound.
+    """
+    found = list(_candidates(env))
+    if not found:
+        raise UvxNotFound(env.platform)
+    return next((uvx for uvx in found if uvx.on_path and not uvx.in_environment), found[0])
+
+
+def written(uvx: Uvx | None, *, desktop: bool, shared: bool, env: Environment) -> str:
+    """The command for a server entry.
+
+    `shared`: a file for other people's machines, always plain `uvx`. `desktop`: for a client that is started with
+    a short PATH, where `spawn uvx ENOENT` is what users meet: absolute unless uvx lies on that PATH.
+    """
+    if uvx is None or shared:
+        return "uvx"
+    if uvx.in_environment or not uvx.on_path:
+        return str(uvx.path)
+    if desktop and env.platform != "win32" and str(uvx.path.parent) not in env.desktop_path.split(":"):
+        return str(uvx.path)
+    return "uvx"
+
+
+def is_in_cache(path: Path, env: Environment) -> bool:
+    """Whether `path` lies in a cache of uv or pipx, and so cannot be relied on."""
+    moved = env.variables.get("UV_CACHE_DIR")
+    if moved and Path(moved) in path.parents:
+        return True
+    return any(part in (".cache", "Caches") or _UV_BUCKET.fullmatch(part) for part in path.parts)
+
+
+def _candidates(env: Environment) -> Iterator[Uvx]:
+    folders = [(folder, True) for folder in env.path_folders]
+    folders.append((env.interpreter.parent, False))
+    if "UV" in env.variables:  # set by uv for what it runs: the path of uv itself
+        folders.append((Path(env.variables["UV"]).parent, False))
+    for folder, on_path in folders:
+        for path in _programs(folder, _names(env)):
+            if not is_in_cache(path, env):
+                yield Uvx(path, on_path, (folder.parent / "pyvenv.cfg").is_file())
+
+
+def _names(env: Environment) -> tuple[str, ...]:
+    return ("uvx.exe", "uvx.cmd") if env.platform == "win32" else ("uvx",)
+
+
+def _programs(folder: Path, names: Iterable[str]) -> Iterator[Path]:
+    if folder.is_absolute():
+        yield from (p for p in (folder / name for name in names) if p.is_file() and os.access(p, os.X_OK))
+
+
+def _how_to_install(platform: str) -> str:
+    by_platform = {
+        "darwin": ("brew install uv", "python3 -m pip install uv"),
+        "win32": ("winget install --id=astral-sh.uv -e", "py -m pip install uv"),
+    }
+    ways = by_platform.get(platform, ("python3 -m pip install --user uv", "pipx install uv"))
+    return "install uv, which brings uvx: " + "   or: ".join(ways)

@@ -1,0 +1,49 @@
+"""Processes that tests start through the code under test: whether they are there, and whether they are gone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+PATIENCE = 30.0
+"""Seconds after which a test gives up: only a failure takes them."""
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+def wait_for(condition: Callable[[], bool]) -> bool:
+    """Whether the condition comes true before our patience ends."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def is_gone(pid: int) -> bool:
+    """Whether no such process runs; one that has ended and waits for its parent to notice does not."""
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return not state.strip() or state.strip().startswith("Z")
+
+
+def pids(file: Path) -> list[int]:
+    """The process numbers that a fake wrote, one a line."""
+    return [int(line) for line in file.read_text(encoding="utf-8").split()] if file.exists() else []
+
+
+def all_gone(file: Path) -> bool:
+    """Whether at least one process wrote its number there, and none of them is left."""
+    numbers = pids(file)
+    assert numbers, "the fake was never started"
+    return wait_for(lambda: all(is_gone(pid) for pid in numbers))
+
+
+def start_python(script: str, **options: object) -> subprocess.Popen[bytes]:
+    """A Python of its own that runs `script` with the package under test."""
+    environ = {**os.environ, "PYTHONPATH": str(REPOSITORY / "installer")}
+    return subprocess.Popen([sys.executable, "-c", script], env=environ, **options)  # type: ignore[call-overload, no-any-return]
