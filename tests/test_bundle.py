@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -17,9 +19,7 @@ from accessing_mlflow import bundle
 from accessing_mlflow.bundle import BundleError, Tool
 from tools.record_server_tools import with_tools
 
-if sys.version_info >= (3, 11):
-    import skills_ref  # type: ignore[import-untyped]
-
+skills_ref: Any = importlib.import_module("skills_ref") if sys.version_info >= (3, 11) else None
 needs_skills_ref = pytest.mark.skipif(sys.version_info < (3, 11), reason="skills-ref needs Python 3.11")
 
 REPOSITORY = Path(__file__).parents[1]

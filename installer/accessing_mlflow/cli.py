@@ -107,7 +107,6 @@ def install(
         saved = apply(plans, run.bundle.version, run.env)
         run.show_done(plans, saved)
         results = _verified(plans, run) if request.verify else []
-        run.show_results(results, several=len(plans) > 1)
         run.show_document(plans, results)
         run.say(*_closing(plans, missing, run.env))
 
@@ -213,9 +212,6 @@ class _Run:
             self.say(*report.plan_lines(plan, self.env))
         self.say(*report.note_lines(plans, self.env), *saved)
 
-    def show_results(self, results: list[Any], *, several: bool) -> None:
-        self.say(*report.result_lines(results, self.env, name_client=several))
-
     def show_document(self, plans: list[Plan], results: list[Any]) -> None:
         if self.as_json:
             data = report.plans_data(self.command, self.version, plans, self.env, check=False, results=results)
@@ -301,10 +297,22 @@ def _absent(plans: list[Plan], env: Environment) -> list[str]:
 
 
 def _verified(plans: list[Plan], run: _Run) -> list[Any]:
+    """The proofs, each shown as soon as it is there. Interrupted, only they are missing: what was installed stays."""
     from .verify import verify
 
+    results = []
     progress = not run.as_json and sys.stderr.isatty()
-    return list(verify(plans, run.env, run.bundle, run.record, run.embedded_uri, say=run.say, progress=progress))
+    try:
+        for result in verify(plans, run.env, run.bundle, run.record, run.embedded_uri, say=run.say, progress=progress):
+            results.append(result)
+            run.say(*report.result_lines([result], run.env, name_client=len(plans) > 1))
+    except KeyboardInterrupt:
+        names = " ".join(plan.client.name for plan in plans)
+        run.say(
+            f"Interrupted: what was installed stays. To prove it later: {runnable(f'skill-doctor {names}', run.env)}"
+        )
+        run.exit_code = 1
+    return results
 
 
 def _closing(plans: list[Plan], missing: list[str], env: Environment) -> Iterator[str]:
@@ -319,4 +327,14 @@ def _closing(plans: list[Plan], missing: list[str], env: Environment) -> Iterato
     yield f"Undo: {runnable(f'skill-uninstall {names}{scope}', env)}"
     if any(plan.choice is not None and plan.choice.embedded for plan in plans):
         command = runnable(f"skill-install {names}{scope} --tracking-uri URI", env)
-        yield f"The local store is empty. To use your server: {command}"
+        yield f"The local store {_store_state(env)}. To use your server: {command}"
+
+
+def _store_state(env: Environment) -> str:
+    from . import embedded_store
+
+    try:
+        runs = embedded_store.describe(env.store_folder).runs
+    except embedded_store.StoreError:
+        return "cannot be read"
+    return f"holds {runs} runs" if runs else "is empty"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -37,6 +35,8 @@ def replace(target: Path, source: Path, names: Iterable[str]) -> None:
     The copy is made beside the folder that holds `target`, never in it: clients load every folder in there.
     An earlier `target` goes away with the staging folder, and comes back if the swap fails. Raises FolderError.
     """
+    import tempfile
+
     holder = Path(os.path.realpath(target.parent))
     final = holder / target.name
     try:
@@ -57,6 +57,9 @@ def replace(target: Path, source: Path, names: Iterable[str]) -> None:
 
 def save(folder: Path, backups: Path) -> Path:
     """Copies `folder` into a new, private folder below `backups`; gives the copy's path. Raises FolderError."""
+    import shutil
+    import tempfile
+
     try:
         make(backups, 0o700)
         place = Path(tempfile.mkdtemp(prefix=folder.name + "-", dir=backups))
@@ -68,6 +71,8 @@ def save(folder: Path, backups: Path) -> Path:
 
 def remove(folder: Path) -> None:
     """Removes `folder` in one step as others see it: it is moved out of its parent first. Raises FolderError."""
+    import tempfile
+
     holder = Path(os.path.realpath(folder.parent))
     try:
         with tempfile.TemporaryDirectory(prefix=".accessing-mlflow-", dir=holder.parent) as staging:
@@ -90,6 +95,8 @@ def remove_if_empty(paths: Iterable[Path]) -> list[Path]:
 
 def _copy(source: Path, target: Path, names: Iterable[str]) -> None:
     """Copies files with their executable bits, not their times or owner: the new files are the user's own."""
+    import shutil
+
     for name in names:
         copy = target / name
         copy.parent.mkdir(parents=True, exist_ok=True)

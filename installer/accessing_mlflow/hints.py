@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
@@ -33,6 +32,8 @@ def _quoted(source: str, env: Environment) -> str:
 
 
 def _on_path(name: str, env: Environment) -> bool:
+    import shutil
+
     found = shutil.which(name, path=env.variables.get("PATH", ""))
     return found is not None and not is_in_cache(Path(found), env)
 
