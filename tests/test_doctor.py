@@ -177,3 +177,17 @@ def test_it_writes_nothing(home: Home) -> None:
     before = {p: p.stat().st_mtime_ns for p in home.path.rglob("*")}
     home.run(DOCTOR)
     assert {p: p.stat().st_mtime_ns for p in home.path.rglob("*")} == before
+
+
+def test_a_damaged_record_keeps_no_check_from_running(home: Home) -> None:
+    home.run(INSTALL)
+    next(home.path.rglob("record.json")).write_text('{"schema": 1, "folders": [1]}')
+    checks = found(home)
+    assert checks["record"][0] == "warning"
+    assert checks["entry"][0] == "ok"
+
+
+def test_a_working_directory_that_is_gone(home: Home) -> None:
+    home.cd("gone").rmdir()
+    data = home.json(DOCTOR, expect=1)
+    assert data["error"] == "the working directory is gone"

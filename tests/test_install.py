@@ -150,6 +150,10 @@ class TestFiles:
         assert os.listdir(home.path / ".claude") == ["skills"]
         assert os.listdir(home.path / ".claude/skills") == ["accessing-mlflow"]
 
+    def test_what_is_no_regular_file_is_refused(self, home: Home) -> None:
+        os.mkfifo(home.path / ".claude.json")
+        assert "not a regular file" in home.run(CLAUDE, expect=1).output
+
     def test_a_second_run_writes_nothing(self, home: Home) -> None:
         home.run(CLAUDE)
         before = {p: (p.stat().st_ino, p.stat().st_mtime_ns) for p in home.path.rglob("*")}
@@ -183,6 +187,7 @@ class TestEntry:
             {"command": "uv", "args": ["tool", "run", "mlflow_mcp@0.4.1"]},
             {"command": "uvx", "args": ["--from=mlflow-mcp>=0.4", "mlflow-mcp"]},
             {"command": "C:\\uv\\uvx.exe", "args": ["--with", "six", "mlflow-mcp[x]"]},
+            {"command": "uvx", "args": ["-p3.12", "-qn", "--python", "3.12", "--", "mlflow-mcp"]},
         ],
     )
     def test_ours(self, home: Home, entry: dict[str, object]) -> None:
@@ -197,6 +202,7 @@ class TestEntry:
             {"command": "uvx", "args": ["--with", "mlflow-mcp", "other"]},
             {"command": "docker", "args": ["run", "mlflow-mcp"]},
             {"command": "uvx", "args": ["mlflow-mcp-plus"]},
+            {"command": "uvx", "args": ["--from", "mlflow-mcp", "python", "x.py"]},
             {"type": "http", "url": "https://token:secret@mcp.example.org"},
         ],
     )
@@ -222,6 +228,12 @@ class TestEntry:
         entry = {"command": "uvx", "args": ["mlflow-mcp"], "env": {"MLFLOW_TRACKING_TOKEN": ["hunter2"]}}
         home.write(".claude.json", {"mcpServers": {"MLflow": entry}})
         assert "hunter2" not in home.run(CLAUDE, expect=1).output
+
+    def test_uv_is_named_absolutely_for_cursor_too(self, home: Home) -> None:
+        entry = {"command": "uv", "args": ["tool", "run", "mlflow-mcp"]}
+        home.write(".cursor/mcp.json", {"mcpServers": {"MLflow": entry}})
+        home.run(CURSOR)
+        assert home.read(".cursor/mcp.json")["mcpServers"]["MLflow"]["command"] == str(home.programs / "uv")
 
     def test_pin_stays_until_another_option_changes_it(self, home: Home) -> None:
         home.run(CLAUDE, "--pin")
@@ -319,14 +331,15 @@ class TestTrackingUri:
         assert "$MLFLOW_TRACKING_URI" in home.run(self.LINE).output
         assert self.uri(home) == "http://shell:1"
         (home.path / ".claude.json").unlink()
+        home.write(".claude.json", self.entry("http://other-name:1", "mlflow"))
+        home.run(self.LINE)
+        assert self.uri(home) == "http://other-name:1"
+        home.write(".claude.json", self.entry("http://other-name:1", "mlflow"))
         home.write("project/.claude/settings.json", self.entry("http://dead:1"))
         output = home.run(self.LINE).output
         assert "settings.json, where Claude Code ignores it" in output
         assert "the entry that counts is in ~/.claude.json" in output
         assert self.uri(home) == "http://dead:1"
-        home.write(".claude.json", self.entry("http://other-name:1", "mlflow"))
-        home.run(self.LINE)
-        assert self.uri(home) == "http://other-name:1"
         home.write(".claude.json", self.entry("http://here:1"))
         home.run(self.LINE)
         assert self.uri(home) == "http://here:1"
@@ -351,6 +364,8 @@ class TestTrackingUri:
             ("http://", "such as https://"),
             ("https://<your-mlflow-server>/", "such as https://"),
             ("sqlite:///mlflow.db", "sqlite:////absolute/path"),
+            ("file:mlruns", "absolute"),
+            ("HTTP://h.example/#/x", "write the server's address: HTTP://h.example"),
         ],
     )
     def test_what_cannot_be_right_is_refused_with_the_right_form(self, home: Home, uri: str, advice: str) -> None:
@@ -402,6 +417,39 @@ class TestTrackingUri:
         home.variable("MLFLOW_TRACKING_URI", "http://shell:1")
         home.run(self.LINE)
         assert self.uri(home) == "http://shell:1"
+
+    @pytest.mark.parametrize("place", ["project/.claude/settings.json", "project/.mcp.json"])
+    def test_a_uri_that_came_with_a_project_is_warned_about(self, home: Home, place: str) -> None:
+        home.cd("project")
+        home.write(place, self.entry("http://somebody:1"))
+        output = home.run(self.LINE).output
+        assert "warning: the tracking URI comes from a file of this project" in output
+        assert self.uri(home) == "http://somebody:1"
+
+    @pytest.mark.parametrize("uri", ["alice:hunter2@h.example", "hunter2@h.example:80", "alice:hunter2@h.example/x"])
+    def test_credentials_without_a_scheme_are_refused_and_never_shown(self, home: Home, uri: str) -> None:
+        result = home.run(self.LINE, "--tracking-uri", uri, expect=1)
+        assert "has no scheme" in result.output
+        assert "hunter2" not in result.output + json.dumps(home.json(self.LINE, "--tracking-uri", uri, expect=1))
+
+    @pytest.mark.parametrize("given", ["${TEAM}", "${env:TEAM}"])
+    def test_a_given_reference_is_written_in_each_clients_form(self, home: Home, given: str) -> None:
+        home.run("skill-install claude cursor --no-verify --tracking-uri", given)
+        assert self.uri(home) == "${TEAM}"
+        assert self.uri(home, ".cursor/mcp.json") == "${env:TEAM}"
+
+    def test_what_only_one_client_fills_in_is_not_copied_to_the_other(self, home: Home) -> None:
+        home.write(".claude.json", self.entry("${TEAM:-http://h:1}"))
+        home.run("skill-install claude cursor --no-verify")
+        assert self.uri(home) == "${TEAM:-http://h:1}"
+        assert self.uri(home, ".cursor/mcp.json").startswith("sqlite:///")
+        line = "skill-install cursor --no-verify --tracking-uri"
+        assert "would not fill in" in home.run(line, "${TEAM:-http://h:1}", expect=1).output
+
+    def test_the_file_that_another_one_replaces_is_a_dead_place(self, home: Home, tmp_path: Path) -> None:
+        home.write(".claude.json", self.entry("http://before:1"))
+        home.variable("CLAUDE_CONFIG_DIR", str(tmp_path / "moved"))
+        assert "http://before:1 (from ~/.claude.json, where Claude Code ignores it)" in home.run(self.LINE).output
 
     def test_both_options_for_it_exclude_each_other(self, home: Home) -> None:
         home.run(CLAUDE, "--env", "MLFLOW_TRACKING_URI", expect=2)

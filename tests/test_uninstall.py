@@ -169,7 +169,7 @@ def test_purge_removes_store_and_backups(home: Home) -> None:
 def test_purge_keeps_a_store_that_another_entry_uses(home: Home) -> None:
     home.run("skill-install claude cursor --no-verify")
     output = home.run("skill-uninstall claude --purge").output
-    assert "in use by Cursor (user scope)" in output
+    assert "in use: Cursor, user scope)" in output
     data = home.json("skill-uninstall cursor --purge")
     assert {s["step"]: s["outcome"] for s in data["steps"]}["store"] == "removed"
     assert home.files() == {}
@@ -183,3 +183,79 @@ def test_a_record_that_is_damaged_is_named_and_left(home: Home) -> None:
     assert "record.json cannot be read" in output
     assert "mv " in output
     assert record.read_text() == '{"schema": 1}'
+
+
+def test_purge_keeps_a_store_that_another_projects_entry_uses(home: Home) -> None:
+    home.cd("one")
+    home.run("skill-install claude --no-verify --scope local")
+    home.cd("two")
+    home.run("skill-install claude --no-verify")
+    output = home.run("skill-uninstall claude --purge").output
+    assert 'in use: ~/.claude.json, projects["' in output
+    assert list(home.path.rglob("store"))
+
+
+def test_purge_keeps_what_was_saved_in_the_same_run(home: Home) -> None:
+    home.run(INSTALL)
+    home.write(f"{SKILL}/SKILL.md", "first")
+    home.run(INSTALL, "--force")
+    home.write(f"{SKILL}/SKILL.md", "second")
+    home.run(UNINSTALL, "--force", "--purge")
+    assert [p.read_text() for p in home.path.rglob("SKILL.md")] == ["second"]
+
+
+@pytest.mark.parametrize("foreign", ["text", ["list"], {"command": "docker", "args": ["run", "x"], "env": {"A": "b"}}])
+@pytest.mark.parametrize("edited", [False, True])
+def test_what_was_replaced_by_force_comes_back_whole(home: Home, foreign: object, edited: bool) -> None:
+    home.write(".claude.json", {"mcpServers": {"MLflow": foreign}})
+    home.run(f"skill-install claude --no-verify --force --tracking-uri {URI}")
+    if edited:
+        state = home.read(".claude.json")
+        state["mcpServers"]["MLflow"]["env"]["MLFLOW_TRACKING_URI"] = "http://other:1"
+        home.write(".claude.json", state)
+    home.run("skill-uninstall claude")
+    assert home.read(".claude.json") == {"mcpServers": {"MLflow": foreign}}
+
+
+def test_the_order_of_clients_makes_no_difference(home: Home) -> None:
+    home.run(INSTALL)
+    home.run("skill-uninstall cursor")
+    home.run("skill-uninstall claude")
+    assert home.files() == {}
+
+
+def test_what_was_there_before_an_installation_found_nothing_to_do_stays(home: Home) -> None:
+    """A repository that carries entry and skill: another's installation changes nothing, so neither does its end."""
+    home.cd("project")
+    install = f"skill-install claude --no-verify --tracking-uri {URI} --scope project"
+    home.run(install)
+    for record in home.path.rglob("record.json"):
+        record.unlink()
+    before = {name: data for name, data in home.files().items() if name.startswith("project")}
+    assert home.json(install)["changed"] is False
+    output = home.run("skill-uninstall claude --scope project").output
+    assert output.count("was there before; left alone (--force removes it)") == 2
+    assert {name: data for name, data in home.files().items() if name.startswith("project")} == before
+    home.run(install)
+    home.run("skill-uninstall claude --scope project --force")
+    assert not (home.path / "project/.claude/skills/accessing-mlflow").exists()
+
+
+def test_a_project_that_is_gone_does_not_keep_the_skill(home: Home) -> None:
+    project = home.cd("project")
+    home.run(f"skill-install claude --no-verify --tracking-uri {URI}")
+    home.run(f"skill-install claude --no-verify --tracking-uri {URI} --scope local")
+    home.cd(".")
+    project.rmdir()
+    home.run("skill-uninstall claude")
+    assert not (home.path / SKILL).exists()
+
+
+def test_skills_of_another_bundle_go_as_well(home: Home, tmp_path: Path) -> None:
+    skill = tmp_path / "edition/other-skill/SKILL.md"
+    skill.parent.mkdir(parents=True)
+    skill.write_text("---\nname: other-skill\ndescription: x\n---\n")
+    home.run(f"skill-install claude --no-verify --tracking-uri {URI} --bundle", str(tmp_path / "edition"))
+    assert (home.path / ".claude/skills/other-skill/SKILL.md").is_file()
+    home.run("skill-uninstall claude")
+    assert home.files() == {}

@@ -9,10 +9,9 @@ from pathlib import Path
 from . import entry as entries
 from . import files, folders, reading
 from . import record as records
-from .documents import jsonc
 from .environment import Environment
 from .errors import InstallerError
-from .record import EntryRecord, Record, SkillRecord
+from .record import EntryRecord, Inverse, Record, SkillRecord
 from .steps import UNCHANGED, BackupsStep, EntryStep, Plan, SkillStep, Step, StoreStep
 
 
@@ -35,7 +34,7 @@ def apply(plans: Sequence[Plan], version: str, env: Environment) -> list[str]:
     finally:
         if state.record != before:
             _save(state.record, env.state_folder)
-    return state.saved
+    return [f"The earlier folder is kept in {env.shown(copy)}" for copy in state.saved]
 
 
 class _Run:
@@ -45,7 +44,7 @@ class _Run:
         self.record = record
         self.version = version
         self.env = env
-        self.saved: list[str] = []
+        self.saved: list[Path] = []
 
     def carry_out(self, step: Step) -> None:
         if isinstance(step, EntryStep):
@@ -58,34 +57,38 @@ class _Run:
     def _private_folder(self, step: StoreStep | BackupsStep) -> None:
         if step.outcome == "made":
             self._make_folder(step.folder, 0o700)
+        elif isinstance(step, BackupsStep):
+            folders.clear(step.folder, keep=self.saved)
         else:
             folders.remove(step.folder)
             self._forget(step.folder)
             self._remove_made_folders(step.folder.parent)
 
     def _entry(self, step: EntryStep) -> None:
-        if step.outcome == "absent":
-            self.record = self.record.with_entry(step.file, step.keys, None)
+        known = self.record.entry(step.path, step.keys)
+        if step.outcome in ("absent", "left"):
+            self.record = self.record.with_entry(step.path, step.keys, None)
+        if step.outcome == "unchanged" and known is None:
+            self.record = self.record.with_entry(step.path, step.keys, _entry_record(step, None, None, None))
         if step.outcome in UNCHANGED:
             return
-        known = self.record.entry(step.file, step.keys)
         if step.after is not None and step.outcome != "restored":
             self._write_entry(step, known)
         else:
             self._take_entry_away(step, known)
 
     def _write_entry(self, step: EntryStep, known: EntryRecord | None) -> None:
-        self._make_folder(step.file.parent)
+        self._make_folder(step.path.parent)
 
         def edit(data: bytes | None) -> bytes:
             _check_still(step, data)
-            return _with_entry(data or b"", step.keys, step.before, step.after)
+            return _with_entry(data or b"", step)
 
-        before, after = _rewrite(step.file, edit)
+        before, after = _rewrite(step.path, edit)
         assert after is not None
-        made = _missing_objects(step.file, before, step.keys)
+        made = _missing_objects(before, step)
         self.record = replace(self.record, objects=(*self.record.objects, *made))
-        self.record = self.record.with_entry(step.file, step.keys, _entry_record(step, known, before, after))
+        self.record = self.record.with_entry(step.path, step.keys, _entry_record(step, known, before, after))
 
     def _take_entry_away(self, step: EntryStep, known: EntryRecord | None) -> None:
         def edit(data: bytes | None) -> bytes | None:
@@ -96,41 +99,45 @@ class _Run:
                 if exact:
                     return before
             if step.after is not None:
-                return _with_entry(data, step.keys, step.before, step.after)
-            return _without_entry(step.file, data, step.keys, self.record.objects)
+                return _with_entry(data, step)
+            return _without_entry(data, step, self.record.objects)
 
-        _, after = _rewrite(step.file, edit)
-        gone = _missing_objects(step.file, after, step.keys)
+        _, after = _rewrite(step.path, edit)
+        gone = _missing_objects(after, step)
         rest = tuple(made for made in self.record.objects if made not in gone)
-        self.record = replace(self.record, objects=rest).with_entry(step.file, step.keys, None)
-        self._remove_made_folders(step.file.parent)
+        self.record = replace(self.record, objects=rest).with_entry(step.path, step.keys, None)
+        self._remove_made_folders(step.path.parent)
 
     def _skill(self, step: SkillStep) -> None:
         known = self.record.skills.get(str(step.folder))
         if step.skill is None:
-            self._take_skill_away(step, known)
+            self._take_skill_away(step)
             return
+        if step.outcome == "shared" and known is None:
+            return  # a copy that this program did not install is not its to look after
         if step.outcome not in UNCHANGED:
             self._make_folder(step.folder.parent)
             self._save_copy(step)
             folders.replace(step.folder, step.skill.folder, step.skill.files)
         users = tuple(sorted({*(known.users if known else ()), step.user}))
-        self.record = self.record.with_skill(step.folder, SkillRecord(self.version, dict(step.skill.files), users))
+        found = known.found if known else step.outcome == "unchanged"
+        record = SkillRecord(self.version, dict(step.skill.files), users, found and step.outcome in UNCHANGED)
+        self.record = self.record.with_skill(step.folder, record)
 
-    def _take_skill_away(self, step: SkillStep, known: SkillRecord | None) -> None:
+    def _take_skill_away(self, step: SkillStep) -> None:
         if step.outcome == "removed":
             self._save_copy(step)
             folders.remove(step.folder)
             self._remove_made_folders(step.folder.parent)
-        rest = tuple(user for user in known.users if user != step.user) if known else ()
-        gone = step.outcome in ("removed", "absent") or not rest
-        if known:
-            self.record = self.record.with_skill(step.folder, None if gone else replace(known, users=rest))
+        for folder, known in self.record.skills.items():
+            gone = Path(folder) == step.folder and step.outcome in ("removed", "absent", "left")
+            users = tuple(user for user in known.users if user != step.user)
+            rest = None if gone or not users else replace(known, users=users)
+            self.record = self.record.with_skill(Path(folder), rest)
 
     def _save_copy(self, step: SkillStep) -> None:
         if step.save:
-            copy = folders.save(step.folder, self.env.state_folder / "backups" / "skills")
-            self.saved.append(f"The earlier folder is kept in {self.env.shown(copy)}")
+            self.saved.append(folders.save(step.folder, self.env.state_folder / "backups" / "skills"))
 
     def _make_folder(self, folder: Path, mode: int = 0o777) -> None:
         made = tuple(str(path) for path in folders.make(folder, mode))
@@ -153,50 +160,61 @@ def _rewrite(file: Path, edit: Callable[[bytes | None], bytes | None]) -> tuple[
 
 def _check_still(step: EntryStep, data: bytes | None) -> None:
     """The edit is made in what the file holds now; the entry itself has to be the one that the plan was made for."""
-    current = None if data is None else jsonc.read_member(data, step.keys)
+    current = None if data is None else step.place.format.read_member(data, step.keys)
     if current != step.before:
-        raise PlanOutdated(f"{step.file}: the entry was changed by another program just now", "run this again")
+        raise PlanOutdated(f"{step.path}: the entry was changed by another program just now", "run this again")
 
 
-def _missing_objects(file: Path, data: bytes | None, keys: tuple[str, ...]) -> list[str]:
+def _missing_objects(data: bytes | None, step: EntryStep) -> list[str]:
     """The objects on the way to an entry that are not there, the document itself included, as the record names them."""
+    keys = step.keys
     if data is None:
-        return [records.entry_id(file, keys[:depth]) for depth in range(len(keys))]
+        return [records.entry_id(step.path, keys[:depth]) for depth in range(len(keys))]
     return [
-        records.entry_id(file, keys[:depth])
+        records.entry_id(step.path, keys[:depth])
         for depth in range(1, len(keys))
-        if jsonc.read_member(data, keys[:depth]) is None
+        if step.place.format.read_member(data, keys[:depth]) is None
     ]
 
 
-def _with_entry(data: bytes, keys: tuple[str, ...], before: object, after: object) -> bytes:
-    for path, value in entries.differences(before, after):
-        data = jsonc.set_member(data, (*keys, *path), value)
+def _with_entry(data: bytes, step: EntryStep) -> bytes:
+    for path, value in entries.differences(step.before, step.after):
+        data = step.place.format.set_member(data, (*step.keys, *path), value)
     return data
 
 
-def _without_entry(file: Path, data: bytes, keys: tuple[str, ...], made: Sequence[str]) -> bytes | None:
+def _without_entry(data: bytes, step: EntryStep, made: Sequence[str]) -> bytes | None:
     """`data` without the entry, and without the objects around it that were `made` for an entry and are empty now."""
-    data = jsonc.remove_member(data, keys)
+    document, keys = step.place.format, step.keys
+    data = document.remove_member(data, keys)
     for depth in range(len(keys) - 1, -1, -1):
-        if jsonc.read_member(data, keys[:depth]) != {} or records.entry_id(file, keys[:depth]) not in made:
+        if document.read_member(data, keys[:depth]) != {} or records.entry_id(step.path, keys[:depth]) not in made:
             break
         if depth == 0:
             return None
-        data = jsonc.remove_member(data, keys[:depth])
+        data = document.remove_member(data, keys[:depth])
     return data
 
 
-def _entry_record(step: EntryStep, known: EntryRecord | None, before: bytes | None, after: bytes) -> EntryRecord:
-    """What has to be remembered: against the state before the first installation, as far as it can be told."""
-    assert step.after is not None
-    if known is None or step.before is None:
-        return EntryRecord(step.before, step.after, records.inverse_of(before, after))
-    inverse = None
-    if known.inverse is not None and before is not None:
-        exact, original = records.inverted(known.inverse, before)
-        inverse = records.inverse_of(original, after) if exact else None
-    return EntryRecord(known.before, step.after, inverse)
+def _entry_record(step: EntryStep, known: EntryRecord | None, before: bytes | None, after: bytes | None) -> EntryRecord:
+    """What has to be remembered: against the state before the first installation, as far as it can be told.
+
+    `before` and `after`: the file's content; no `after` where the entry was there already, and nothing was written.
+    """
+    original, inverse = step.before, None
+    if after is not None:
+        inverse = records.inverse_of(before, after)
+        if known is not None and step.before is not None and known.before != known.installed:
+            original, inverse = known.before, _inverse_of_both(known.inverse, before, after)
+    return EntryRecord(step.client, str(step.path), step.keys, original, step.after, inverse)
+
+
+def _inverse_of_both(earlier: Inverse | None, before: bytes | None, after: bytes) -> Inverse | None:
+    """The inverse of an earlier edit and this one; None where others have changed the file in between."""
+    if earlier is None or before is None:
+        return None
+    exact, original = records.inverted(earlier, before)
+    return records.inverse_of(original, after) if exact else None
 
 
 def _save(record: Record, folder: Path) -> None:

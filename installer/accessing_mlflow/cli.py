@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
@@ -21,8 +21,10 @@ from .clients import CLIENTS, Client
 from .environment import Environment
 from .errors import InstallerError, UsageError
 from .hints import runnable
-from .plan_install import Context as InstallContext
-from .plan_install import Request, plan_install
+from .plan_install import plan_install
+from .record import Record
+from .request import Context as InstallContext
+from .request import Request
 from .steps import Plan
 
 _CLIENTS = click.Choice(list(CLIENTS))
@@ -99,6 +101,7 @@ def install(
     with _edge("install", as_json) as run:
         request = Request(scope, tracking_uri, variables, pin, force, not no_verify)
         run.use(folder)
+        run.remember()
         plans = _install_plans(names, request, run, ask=not (check or as_json))
         if check:
             run.show_check(plans)
@@ -124,7 +127,8 @@ def uninstall(names: tuple[str, ...], scope: str, purge: bool, check: bool, as_j
     from .plan_uninstall import Context, plan_purge, plan_uninstall
 
     with _edge("uninstall", as_json) as run:
-        run.use(None)
+        run.use()
+        run.remember()
         removing = _rows(names)
         context = Context(scope, force, run.env, run.bundle, run.record, removing)
         plans = [plan_uninstall(client, context) for client in removing]
@@ -152,8 +156,12 @@ def doctor(names: tuple[str, ...], offline: bool, as_json: bool) -> None:
     from .checks.subject import in_use
 
     with _edge("doctor", as_json) as run:
-        run.use(None)
+        run.use()
         results = []
+        try:
+            run.remember()
+        except InstallerError as error:  # the checks can do without
+            results.append(checks.of_record(error))
         for client in _rows(names) or _found_here(run.env):
             subjects = in_use(client, run.env, run.bundle, run.record, run.embedded_uri)
             results += list(checks.run_all(client, subjects, offline=offline))
@@ -169,16 +177,21 @@ class _Run:
 
     command: str
     as_json: bool
-    env: Environment
     exit_code: int = 0
     version: str = ""
+    env: Environment = field(init=False)
+    bundle: Bundle = field(init=False)
+    record: Record = field(init=False, default_factory=Record)
 
-    def use(self, folder: str | None) -> None:
-        """Loads the bundle and the record. Raises InstallerError."""
+    def use(self, folder: str | None = None) -> None:
+        """Loads the bundle. Raises BundleError."""
         from pathlib import Path
 
-        self.bundle: Bundle = bundles.load(None if folder is None else Path(folder).absolute())
+        self.bundle = bundles.load(None if folder is None else Path(folder).absolute())
         self.version = self.bundle.version
+
+    def remember(self) -> None:
+        """Reads the record. Raises InstallerError."""
         self.record = records.read(self.env.state_folder)
 
     @property
@@ -224,20 +237,25 @@ def _edge(command: str, as_json: bool) -> Iterator[_Run]:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    run = _Run(command, as_json, Environment.of_process())
+    run = _Run(command, as_json)
     try:
+        run.env = Environment.of_process()
         yield run
     except InstallerError as error:
-        data = report.error_data(command, run.version, error, run.env)
-        if as_json:
-            click.echo(json.dumps(data, indent=2))
-        else:
-            click.echo(f"error: {data['error']}", err=True)
-            if data["fix"]:
-                click.echo(f"  {data['fix']}", err=True)
+        _show_error(error, run)
         run.exit_code = 2 if isinstance(error, UsageError) else 1
     if run.exit_code:
         sys.exit(run.exit_code)
+
+
+def _show_error(error: InstallerError, run: _Run) -> None:
+    data = report.error_data(run.command, run.version, error, getattr(run, "env", None))
+    if run.as_json:
+        click.echo(json.dumps(data, indent=2))
+        return
+    click.echo(f"error: {data['error']}", err=True)
+    for line in data["fix"].splitlines():
+        click.echo(f"  {line}", err=True)
 
 
 def _rows(names: tuple[str, ...]) -> tuple[Client, ...]:

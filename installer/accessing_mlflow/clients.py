@@ -7,11 +7,13 @@ docs/clients.md has the list.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import expansion, project
+from .documents import Format, jsonc
 from .environment import Environment
 from .errors import InstallerError, UsageError
 
@@ -32,6 +34,9 @@ class Entries:
 
     file: Path
     keys: tuple[str, ...]
+    format: Format
+    shared: bool
+    """Whether the file belongs to a project, and so to other people too."""
 
     @property
     def label(self) -> str:
@@ -48,10 +53,14 @@ class Client:
     precedence: tuple[str, ...]
     entries: Mapping[str, Place]
     skills: Mapping[str, str]
+    format: Format
+    """How its files are edited: a module of `documents`."""
     reference: str
     """How an entry refers to an environment variable."""
+    references: re.Pattern[str]
+    """All that the client fills in, and ..."""
     expand: Callable[[str, Environment], str]
-    """How the client fills in such references."""
+    """... how it does."""
     comments: bool
     """Whether the client accepts comments and trailing commas in its files."""
     desktop: bool
@@ -98,7 +107,9 @@ CLAUDE = Client(
         "local": Place("{state}", ("projects", "{repository}", "mcpServers")),
     },
     skills={"user": "{config}/skills", "project": "{project}/.claude/skills", "local": "{config}/skills"},
+    format=jsonc,
     reference="${%s}",
+    references=expansion.CLAUDE,
     expand=expansion.claude,
     comments=False,
     desktop=False,
@@ -112,6 +123,7 @@ CLAUDE = Client(
         Place("{config}/.mcp.json"),
         Place("{project}/.claude/mcp.json"),
         Place("{project}/.claude.json"),
+        Place("{home}/.claude.json"),  # where CLAUDE_CONFIG_DIR or the legacy file is in force
     ),
     refuses_symlink=frozenset({"project"}),
     next_step={
@@ -128,7 +140,9 @@ CURSOR = Client(
     precedence=("project", "user"),
     entries={"user": Place("{home}/.cursor/mcp.json"), "project": Place("{project}/.cursor/mcp.json")},
     skills={"user": "{home}/.cursor/skills", "project": "{project}/.cursor/skills"},
+    format=jsonc,
     reference="${env:%s}",
+    references=expansion.CURSOR,
     expand=expansion.cursor,
     comments=True,
     desktop=True,
@@ -210,4 +224,9 @@ def is_present(client: Client, env: Environment) -> bool:
 
 
 def _on_this_machine(place: Place, client: Client, env: Environment) -> Entries:
-    return Entries(Path(resolve(place.file, client, env)), tuple(resolve(key, client, env) for key in place.keys))
+    return Entries(
+        Path(resolve(place.file, client, env)),
+        tuple(resolve(key, client, env) for key in place.keys),
+        client.format,
+        shared=place.file.startswith("{project}"),
+    )

@@ -51,6 +51,11 @@ _FLAGS = frozenset(
 )
 
 
+_REQUIREMENT = re.compile(
+    r"(?P<source>--from=)?(?P<name>[A-Za-z0-9._-]*[A-Za-z0-9])(?P<extras>\s*\[[^\]]*\])?\s*(?:[@=<>!~].*)?", re.DOTALL
+)
+
+
 class EntryError(InstallerError):
     """An existing entry has a shape that the client cannot use; the message has the JSON pointer."""
 
@@ -66,14 +71,25 @@ def requirement(entry: Entry, package: str) -> str:
     return package if index is None else str(entry["args"][index]).removeprefix("--from=")
 
 
+def runner_options(entry: Entry, package: str) -> list[str]:
+    """The options for uvx itself in an entry of ours, such as `--python 3.12`, without --from."""
+    index = _requirement_index(entry, package)
+    start = _after_runner(entry.get("command"), entry.get("args", []))
+    if index is None or start is None:
+        return []
+    options = entry["args"][start:index]
+    return [option for option in options if option not in ("--from", "--")]
+
+
 def pinned(entry: Entry, package: str, version: str) -> Entry:
     """An entry of ours, at exactly `version`."""
     index = _requirement_index(entry, package)
     if index is None:
         return entry
     args = list(entry["args"])
-    prefix = "--from=" if args[index].startswith("--from=") else ""
-    args[index] = f"{prefix}{package}=={version}"
+    found = _REQUIREMENT.fullmatch(args[index])
+    assert found is not None
+    args[index] = f"{found['source'] or ''}{package}{found['extras'] or ''}=={version}"
     return {**entry, "args": args}
 
 
@@ -108,13 +124,16 @@ def differences(before: object, after: object, path: tuple[str, ...] = ()) -> It
             yield from differences(before[key], value, (*path, key))
 
 
-def undone(before: Entry | None, installed: Entry, current: Entry) -> Entry | None:
+def undone(before: Any, installed: Entry, current: Entry, package: str) -> Any:
     """The inverse of an installation, for an entry that may have been changed since; None: no entry.
 
-    What still has the installed value gets its earlier one; what the user has changed since stays.
+    Of an entry that was ours already, what still has the installed value gets its earlier one, and what the user has
+    changed since stays. Anything else, which was replaced by force, comes back whole.
     """
-    if before is None:
-        return None
+    return _undone_members(before, installed, current) if is_ours(before, package) else before
+
+
+def _undone_members(before: Entry, installed: Entry, current: Entry) -> Entry:
     result: Entry = {}
     for key in (*current, *(key for key in before if key not in current)):
         value = _undone_member(before.get(key, _ABSENT), installed.get(key, _ABSENT), current.get(key, _ABSENT))
@@ -130,7 +149,7 @@ def _undone_member(before: object, installed: object, current: object) -> object
     if current == installed:
         return before
     if isinstance(before, dict) and isinstance(installed, dict) and isinstance(current, dict):
-        return undone(before, installed, current)
+        return _undone_members(before, installed, current)
     return current
 
 
@@ -184,7 +203,7 @@ def _requirement_index(entry: Entry, package: str) -> int | None:
     if start is None:
         return None
     index = _package_index(args, start)
-    return index if index is not None and _is_requirement(args[index].removeprefix("--from="), package) else None
+    return index if index is not None and _is_requirement(args[index], package) else None
 
 
 def _after_runner(command: object, args: Sequence[str]) -> int | None:
@@ -198,23 +217,35 @@ def _after_runner(command: object, args: Sequence[str]) -> int | None:
 
 
 def _package_index(args: Sequence[str], start: int) -> int | None:
-    index = start
-    while index < len(args):
+    """The first positional argument; with --from its value, if the program to run is the package's own."""
+    source, index = None, start
+    while index < len(args) and args[index].startswith("-"):
         arg = args[index]
+        if arg == "--":
+            index += 1
+            break
         if arg == "--from":
-            return index + 1 if index + 1 < len(args) else None
-        if arg.startswith("--from="):
-            return index
-        if not arg.startswith("-"):
-            return index
-        index += 1 if arg in _FLAGS or (arg.startswith("--") and "=" in arg) else 2
-    return None
+            source = index + 1
+        elif arg.startswith("--from="):
+            source = index
+        index += _option_length(arg)
+    if index >= len(args) or source is None:
+        return index if index < len(args) else None
+    return source if source < index and _is_requirement(args[source], _normalized(args[index])) else None
+
+
+def _option_length(arg: str) -> int:
+    """How many arguments an option takes up, itself included: `-p3.12`, `-qn` and `--python=3.12` are one."""
+    if arg.startswith("--"):
+        return 1 if arg in _FLAGS or "=" in arg else 2
+    return 1 if len(arg) > 2 or arg in _FLAGS else 2
 
 
 def _is_requirement(text: str, package: str) -> bool:
     """Whether `text` asks for `package`: bare, with a version (`==`, `@` and the rest) or extras."""
-    match = re.match(r"[A-Za-z0-9._-]+", text)
-    if match is None:
-        return False
-    name = re.sub(r"[-_.]+", "-", match.group()).lower()
-    return name == package and re.match(r"\s*($|\[|@|[=<>!~])", text[match.end() :]) is not None
+    match = _REQUIREMENT.fullmatch(text)
+    return match is not None and _normalized(match["name"]) == package
+
+
+def _normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

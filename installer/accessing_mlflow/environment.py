@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+
+from .errors import InstallerError
 
 APP = "accessing-mlflow"
 
@@ -29,10 +32,16 @@ class Environment:
 
     @classmethod
     def of_process(cls) -> Environment:
-        """The environment of the running process."""
+        """The environment of the running process. Raises InstallerError where it has no home or working directory."""
+        try:
+            home, cwd = Path.home(), Path.cwd()
+        except FileNotFoundError:
+            raise InstallerError("the working directory is gone", "change into another one") from None
+        except RuntimeError as error:
+            raise InstallerError(f"there is no home folder: {error}", "set HOME") from None
         return cls(
-            home=Path.home(),
-            cwd=Path.cwd(),
+            home=home,
+            cwd=cwd,
             variables=dict(os.environ),
             platform=sys.platform,
             interpreter=Path(sys.executable),
@@ -67,4 +76,6 @@ class Environment:
 
     def shown_in(self, text: str) -> str:
         """`text` with the home folder in it as `~`: reports get pasted into chats."""
-        return text if self.home == self.home.parent else text.replace(f"{self.home}{os.sep}", f"~{os.sep}")
+        if self.home == self.home.parent:
+            return text
+        return re.sub(rf"(?<![\w.~-]){re.escape(str(self.home))}(?=/|\\|$|[^\w.-])", "~", text)

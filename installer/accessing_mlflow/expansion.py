@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any
 
 from .environment import Environment
 from .project import worktree
+
+
+CLAUDE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+CURSOR = re.compile(r"\$\{(?:env:(\w+)|(userHome|workspaceFolder|workspaceFolderBasename|pathSeparator|/))\}")
 
 
 def claude(text: str, env: Environment) -> str:
@@ -20,7 +22,7 @@ def claude(text: str, env: Environment) -> str:
             return match.group() if default is None else default
         return found
 
-    return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", value, text)
+    return CLAUDE.sub(value, text)
 
 
 def cursor(text: str, env: Environment) -> str:
@@ -35,30 +37,7 @@ def cursor(text: str, env: Environment) -> str:
     }
 
     def value(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name.startswith("env:"):
-            return env.variables.get(name.removeprefix("env:"), "")
-        return names.get(name, match.group())
+        variable, name = match.groups()
+        return names[name] if name else env.variables.get(variable, "")
 
-    return re.sub(r"\$\{([^}]+)\}", value, text)
-
-
-def uv_folders(env: Environment) -> dict[str, str]:
-    """Variables that lead uv to the user's own cache, interpreters, tools and settings from under another HOME.
-
-    The places are those that uv's documentation gives for Linux and macOS.
-    """
-    cache = Path(env.variables.get("XDG_CACHE_HOME") or env.home / ".cache") / "uv"
-    data = Path(env.variables.get("XDG_DATA_HOME") or env.home / ".local" / "share") / "uv"
-    settings = Path(env.variables.get("XDG_CONFIG_HOME") or env.home / ".config") / "uv" / "uv.toml"
-    netrc = env.home / ".netrc"
-    found: dict[str, Any] = {
-        "UV_CACHE_DIR": cache,
-        "UV_PYTHON_INSTALL_DIR": data / "python",
-        "UV_TOOL_DIR": data / "tools",
-    }
-    if settings.is_file():
-        found["UV_CONFIG_FILE"] = settings
-    if netrc.is_file():
-        found["NETRC"] = netrc
-    return {name: env.variables.get(name) or str(value) for name, value in found.items()}
+    return CURSOR.sub(value, text)

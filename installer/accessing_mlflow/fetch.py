@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .errors import InstallerError
 from .processes import last_error, run
@@ -58,16 +58,21 @@ class FetchError(InstallerError):
     """uv could not fetch the package; with its last error line and a next step."""
 
 
-def fetched(uvx: str, requirement: str, environ: Mapping[str, str]) -> bool:
-    """Whether `requirement` is in uv's cache, compiled, so that uvx starts it without a download. Asks no network."""
+def fetched(uvx: str, requirement: str, environ: Mapping[str, str], options: Sequence[str] = ()) -> bool:
+    """Whether `requirement` is in uv's cache, compiled, so that uvx starts it without a download. Asks no network.
+
+    `options`: what else uvx is given, such as `--python 3.12`.
+    """
     try:
-        done = run([uvx, "--offline", *_python(requirement, _CHECK)], environ)
+        done = run([uvx, "--offline", *options, *_python(requirement, _CHECK)], environ)
     except OSError:
         return False
     return done.returncode == 0
 
 
-def fetch(uvx: str, requirement: str, environ: Mapping[str, str], *, progress: bool) -> float:
+def fetch(
+    uvx: str, requirement: str, environ: Mapping[str, str], options: Sequence[str] = (), *, progress: bool
+) -> float:
     """Fetches and compiles `requirement`, and returns the seconds that it took.
 
     `progress`: uv's own progress goes to standard error. What it does is safe to interrupt and to repeat.
@@ -76,7 +81,7 @@ def fetch(uvx: str, requirement: str, environ: Mapping[str, str], *, progress: b
     started = time.monotonic()
     variables = {**environ, "UV_COMPILE_BYTECODE": "1"}
     try:
-        done = run([uvx, *_python(requirement, _COMPILE)], variables, echo=progress)
+        done = run([uvx, *options, *_python(requirement, _COMPILE)], variables, echo=progress)
     except OSError as error:
         raise FetchError(f"{uvx} cannot be started: {error.strerror}", "install uv, then run it again") from error
     if done.returncode != 0:

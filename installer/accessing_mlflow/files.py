@@ -23,6 +23,8 @@ class FileError(InstallerError):
 def read(file: Path) -> bytes | None:
     """The content of `file`; None where there is none. Raises FileError."""
     try:
+        if file.exists() and not file.is_file():
+            raise FileError(f"{file} is not a regular file")
         return file.read_bytes()
     except FileNotFoundError:
         if file.is_symlink():

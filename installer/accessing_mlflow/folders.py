@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,7 +32,8 @@ def make(folder: Path, mode: int = 0o777) -> list[Path]:
 def replace(target: Path, source: Path, names: Iterable[str]) -> None:
     """Makes `target` a copy of the files `names` of `source`, in one step as others see it.
 
-    The copy is made beside the folder that holds `target`, never in it: clients load every folder in there.
+    The copy is made beside the folder that holds `target`, never in it: clients load every folder in there. Only
+    where that is another file system it is made inside, one level deeper than clients look.
     An earlier `target` goes away with the staging folder, and comes back if the swap fails. Raises FolderError.
     """
     import tempfile
@@ -40,7 +41,7 @@ def replace(target: Path, source: Path, names: Iterable[str]) -> None:
     holder = Path(os.path.realpath(target.parent))
     final = holder / target.name
     try:
-        with tempfile.TemporaryDirectory(prefix=".accessing-mlflow-", dir=holder.parent) as staging:
+        with tempfile.TemporaryDirectory(prefix=".accessing-mlflow-", dir=_staging_place(holder)) as staging:
             fresh, old = Path(staging, "new"), Path(staging, "old")
             _copy(source, fresh, names)
             if final.exists():
@@ -75,10 +76,27 @@ def remove(folder: Path) -> None:
 
     holder = Path(os.path.realpath(folder.parent))
     try:
-        with tempfile.TemporaryDirectory(prefix=".accessing-mlflow-", dir=holder.parent) as staging:
+        with tempfile.TemporaryDirectory(prefix=".accessing-mlflow-", dir=_staging_place(holder)) as staging:
             (holder / folder.name).rename(Path(staging, "old"))
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise FolderError(f"{folder} cannot be removed: {error.strerror}") from None
+
+
+def clear(folder: Path, keep: Collection[Path]) -> None:
+    """Removes `folder` with all that is in it, but for the folders to `keep` and those on the way to them.
+
+    Raises FolderError.
+    """
+    import shutil
+
+    try:
+        if not any(folder == kept or folder in kept.parents for kept in keep):
+            shutil.rmtree(folder)
+        elif folder not in keep:
+            for child in folder.iterdir():
+                clear(child, keep) if child.is_dir() else child.unlink()
     except OSError as error:
         raise FolderError(f"{folder} cannot be removed: {error.strerror}") from None
 
@@ -91,6 +109,11 @@ def remove_if_empty(paths: Iterable[Path]) -> list[Path]:
             path.rmdir()
             removed.append(path)
     return removed
+
+
+def _staging_place(holder: Path) -> Path:
+    same = holder.stat().st_dev == holder.parent.stat().st_dev
+    return holder.parent if same and os.access(holder.parent, os.W_OK) else holder
 
 
 def _copy(source: Path, target: Path, names: Iterable[str]) -> None:

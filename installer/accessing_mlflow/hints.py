@@ -39,11 +39,15 @@ def _on_path(name: str, env: Environment) -> bool:
 
 
 def _source() -> str:
-    """Where this distribution was installed from: a folder or file's path, else its name."""
+    """Where this distribution was installed from, as uv takes it: a path, a repository's commit, else its name."""
     import json
     from importlib.metadata import distribution
     from urllib.parse import unquote, urlsplit
 
-    text = distribution(APP).read_text("direct_url.json")
-    url = json.loads(text)["url"] if text else ""
-    return unquote(urlsplit(url).path) if url.startswith("file:") else APP
+    origin = json.loads(distribution(APP).read_text("direct_url.json") or "{}")
+    url = origin.get("url", "")
+    if "vcs_info" in origin:
+        return f"{origin['vcs_info']['vcs']}+{url}@{origin['vcs_info']['commit_id']}"
+    if url.startswith("file:"):
+        return unquote(urlsplit(url).path)
+    return url or f"{APP}=={distribution(APP).version}"

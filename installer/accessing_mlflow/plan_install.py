@@ -2,69 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from . import (
-    clients,
-    files,
-    installed_skill,
-    project,
-    reading,
-    redact,
-    tracking_uri,
-)
-from . import (
-    entry as entries,
-)
-from . import (
-    uvx as uvxs,
-)
-from .bundle import Bundle, Skill
+from . import clients, installed_skill, plan_uri, project, reading, redact, tracking_uri
+from . import entry as entries
+from . import uvx as uvxs
+from .bundle import Skill
 from .clients import Client, Entries
-from .documents import jsonc
 from .entry import Entry
 from .environment import Environment
-from .errors import InstallerError, UsageError
-from .record import Record
+from .errors import InstallerError
+from .request import Conflict, Context
 from .steps import UNCHANGED, EntryStep, Note, Plan, SkillStep, Step, StoreStep, installation
-from .tracking_uri import Candidate, Choice
+from .tracking_uri import Choice
 from .uvx import Uvx
-
-Ask = Callable[[], str]
-"""Asks the user for a tracking URI; an empty answer means the local store."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the command line asks for. `variables`: of --env, with None for a reference."""
-
-    scope: str = "user"
-    tracking_uri: str | None = None
-    variables: Mapping[str, str | None] | None = None
-    pin: bool = False
-    force: bool = False
-    verify: bool = True
-
-
-class Conflict(InstallerError):
-    """Something that is not ours, or not as we left it, is in the way; --force replaces it."""
-
-
-@dataclass(frozen=True)
-class Context:
-    """All that a plan is made from."""
-
-    request: Request
-    env: Environment
-    bundle: Bundle
-    record: Record
-    embedded_uri: str
-    ask: Ask | None = None
-    earlier: tuple[Plan, ...] = ()
-    """The plans for other clients that are carried out before this one."""
 
 
 def plan_install(client: Client, context: Context) -> Plan:
@@ -72,11 +24,11 @@ def plan_install(client: Client, context: Context) -> Plan:
     request, env, name = context.request, context.env, context.bundle.server.name
     place = clients.entries(client, request.scope, env)
     uvx = _uvx(context)
-    notes = list(_file_notes(client, request.scope, place))
-    found = reading.servers(place)
+    found, warnings = reading.accepted_servers(client, request.scope, place)
+    notes = [Note("warning", text) for text in warnings]
     existing = _existing(found.get(name), place, context)
-    choice = _choose(client, place, existing, found, context)
-    notes += _choice_notes(choice, request.scope)
+    choice = plan_uri.choose(client, place, existing, found, context)
+    notes += plan_uri.notes(choice, request.scope)
     command = uvxs.written(uvx, desktop=client.desktop, shared=request.scope == "project", env=env)
     after = _entry(client, existing, choice, command, context)
     notes += _entry_notes(client, place, found.get(name), after, uvx, context)
@@ -95,25 +47,6 @@ def _uvx(context: Context) -> Uvx | None:
         if context.request.verify:
             raise
         return None
-
-
-def _file_notes(client: Client, scope: str, place: Entries) -> Iterator[Note]:
-    """Refuses a file that the client would not read, or only in part."""
-    if scope in client.refuses_symlink and place.file.is_symlink():
-        raise InstallerError(
-            f"{place.file} is a symlink, which {client.title} refuses to read", "put the file itself there"
-        )
-    data = files.read(place.file)
-    with reading.located(place.file):
-        relaxations = [] if data is None else jsonc.relaxations(data)
-    for found in relaxations:
-        where = f"{place.file}, line {found.line}, column {found.column}: {found.kind}"
-        if not client.comments:
-            raise reading.BrokenFile(
-                f"{where}; {client.title} reads strict JSON only", "remove it; the file was left untouched"
-            )
-        if found.kind == "trailing comma":
-            yield Note("warning", f"{where}; {client.title} may reject it")
 
 
 def _existing(found: object, place: Entries, context: Context) -> Entry | None:
@@ -148,130 +81,36 @@ def _compact(entry: object) -> str:
     return json.dumps(redact.entry(entry), ensure_ascii=False)
 
 
-def _choose(
-    client: Client, place: Entries, existing: Entry | None, found: Mapping[str, object], context: Context
-) -> Choice:
-    request = context.request
-    given = _given(request)
-    if given is not None:
-        if not tracking_uri.is_reference(given.value):
-            tracking_uri.check(given.value, given.source)
-        return Choice(given.value, given.source)
-    if request.variables and tracking_uri.VARIABLE in request.variables:
-        return Choice(client.reference % tracking_uri.VARIABLE, "--env")
-    here = Candidate(reading.variable(existing, tracking_uri.VARIABLE), f"the entry in {context.env.shown(place.file)}")
-    if request.scope == "project":
-        choice = tracking_uri.choose([here], context.embedded_uri)
-        if choice is None:
-            raise InstallerError(
-                f"{place.file} is shared with other people, so its tracking URI is not guessed",
-                f"give --tracking-uri URI, or --env {tracking_uri.VARIABLE} to let the entry refer to"
-                " each one's own variable",
-            )
-        return choice
-    elsewhere = _candidates(client, place, found, context)
-    return tracking_uri.choose([here], context.embedded_uri) or (
-        tracking_uri.choose(elsewhere, context.embedded_uri) or _asked(context)
-    )
-
-
-def _given(request: Request) -> Candidate | None:
-    literal = (request.variables or {}).get(tracking_uri.VARIABLE)
-    if request.tracking_uri is not None:
-        if tracking_uri.VARIABLE in (request.variables or {}):
-            raise UsageError(f"--tracking-uri and --env {tracking_uri.VARIABLE} exclude each other")
-        return Candidate(request.tracking_uri, "--tracking-uri")
-    return None if literal is None else Candidate(literal, "--env")
-
-
-def _candidates(client: Client, place: Entries, found: Mapping[str, object], context: Context) -> Iterator[Candidate]:
-    """Whoever may know the tracking URI, in order, after the options and the entry itself."""
-    env, name = context.env, context.bundle.server.name
-    for other, value in reading.spelled_otherwise(dict(found), name):
-        yield _candidate(client, client, value, f'the entry "{other}" in {env.shown(place.file)}')
-    for dead, value in reading.ignored_entries(client, name, env):
-        yield _candidate(client, client, value, _dead(client, dead, env))
-    yield Candidate(env.variables.get(tracking_uri.VARIABLE, ""), f"${tracking_uri.VARIABLE}")
-    for plan in context.earlier:
-        if plan.choice is not None and not plan.choice.embedded:
-            yield _translated(client, plan.client, plan.choice.value, plan.choice.source)
-    for other_client, scope, other_place, value in reading.live_entries(name, env):
-        if other_place != place:
-            source = f"the entry of {other_client.title}, {scope} scope"
-            yield _candidate(client, other_client, value, source)
-
-
-def _candidate(client: Client, written_for: Client, entry: object, source: str) -> Candidate:
-    return _translated(client, written_for, reading.variable(entry, tracking_uri.VARIABLE), source)
-
-
-def _translated(client: Client, written_for: Client, value: str, source: str) -> Candidate:
-    """A reference in one client's form becomes one in the other's; what cannot be translated says nothing."""
-    if not tracking_uri.is_reference(value) or client is written_for:
-        return Candidate(value, source)
-    match = re.fullmatch(re.escape(written_for.reference).replace("%s", r"(\w+)"), value)
-    return Candidate(client.reference % match.group(1) if match else "", source)
-
-
-def _dead(client: Client, dead: Entries, env: Environment) -> str:
-    return f"{env.shown(dead.file)}, where {client.title} ignores it"
-
-
-def _asked(context: Context) -> Choice:
-    for plan in context.earlier:
-        if plan.choice is not None:  # asked already, and the answer was the local store
-            return plan.choice
-    answer = context.ask() if context.ask is not None else ""
-    if not answer and not context.embedded_uri:
-        raise InstallerError(
-            f"no tracking server was found, and MLflow cannot use a local store in {context.env.store_folder}",
-            "give --tracking-uri URI",
-        )
-    if not answer:
-        return Choice(context.embedded_uri, "no server was found", embedded=True)
-    tracking_uri.check(answer, "the prompt")
-    return Choice(answer, "the prompt")
-
-
-def _choice_notes(choice: Choice, scope: str) -> Iterator[Note]:
-    if not tracking_uri.has_credentials(choice.value):
-        return
-    advice = "put them into ~/.mlflow/credentials, or into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-    if scope == "project":
-        raise InstallerError(
-            f"the tracking URI from {choice.source} holds credentials, and a project's files are shared",
-            advice,
-        )
-    yield Note("warning", f"the tracking URI holds credentials, readable in the entry; better {advice}")
-
-
 def _entry(client: Client, existing: Entry | None, choice: Choice, command: str, context: Context) -> Entry:
     server, request = context.bundle.server, context.request
     entry = existing or entries.new(command, server.package)
     entry = {**entry, "command": _command(entry["command"], command, request.scope, context.env)}
     if request.pin:
         entry = entries.pinned(entry, server.package, server.tested)
-    variables = {tracking_uri.VARIABLE: choice.value}
-    for name, value in (request.variables or {}).items():
-        variables[name] = client.reference % name if value is None else value
+    given = {
+        name: client.reference % name if value is None else value for name, value in (request.variables or {}).items()
+    }
+    variables = {**given, tracking_uri.VARIABLE: choice.value}
     if request.scope == "project":
         _refuse_secrets(variables)
     return entries.with_variables(entry, variables, defaults=entries.LIMITS)
 
 
 def _command(existing: str, wanted: str, scope: str, env: Environment) -> str:
-    """The user's own command stays while it works on this machine; in a shared file only a plain name does."""
-    if Path(existing).name.lower().removesuffix(".exe") != "uvx":
-        return existing
+    """The user's own command stays while it works on this machine; in a shared file only a plain name does.
+
+    uv lies beside uvx, so what is said of one goes for the other.
+    """
     own = Path(existing)
     if scope != "project" and own.is_absolute() and own.exists() and not uvxs.is_in_cache(own, env):
         return existing
-    return wanted
+    program = own.name.lower().removesuffix(".exe")
+    return wanted if program == "uvx" or not wanted.endswith("uvx") else wanted.removesuffix("uvx") + "uv"
 
 
 def _refuse_secrets(variables: Mapping[str, str]) -> None:
     for name, value in variables.items():
-        if redact.is_secret_name(name) and not tracking_uri.is_reference(value):
+        if redact.is_secret_name(name) and not redact.is_reference(value):
             raise InstallerError(
                 f"{name} looks like a secret, and a project's files are shared",
                 f"--env {name}, without a value, writes a reference to each one's own variable",
@@ -317,8 +156,7 @@ def _entry_step(
         outcome = "unchanged"
     else:
         outcome = "replaced" if replaces else "updated"
-    keys = (*place.keys, context.bundle.server.name)
-    return EntryStep(client.name, context.request.scope, place.file, keys, before, after, outcome)  # type: ignore[arg-type]
+    return EntryStep(client.name, context.request.scope, place, context.bundle.server.name, before, after, outcome)
 
 
 def _skill_step(client: Client, skill: Skill, context: Context) -> SkillStep:
@@ -336,7 +174,7 @@ def _skill_step(client: Client, skill: Skill, context: Context) -> SkillStep:
     if found.state == "same":
         return SkillStep(client.name, scope, folder, skill, "unchanged", user, detail=context.bundle.version)
     if found.state == "unedited":
-        detail = f"{found.version or 'an earlier build'} to {context.bundle.version or 'the given bundle'}"
+        detail = f"{found.version or 'an unreleased copy'} to {context.bundle.version or 'the given bundle'}"
         return SkillStep(client.name, scope, folder, skill, "upgraded", user, detail=detail)
     if found.state in ("link", "not-a-folder"):
         raise Conflict(

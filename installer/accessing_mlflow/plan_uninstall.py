@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from . import clients, installed_skill, reading, tracking_uri
 from . import entry as entries
 from .bundle import Bundle, Skill
 from .clients import CLIENTS, Client, Entries
 from .environment import Environment
-from .plan_install import Conflict, user_of
+from .plan_install import user_of
 from .record import Record, SkillRecord
+from .request import Conflict
 from .steps import BackupsStep, EntryStep, Note, Plan, SkillStep, Step, StoreStep
 
 
@@ -32,27 +35,22 @@ def plan_uninstall(client: Client, context: Context) -> Plan:
     place = clients.entries(client, context.scope, context.env)
     entry_step, notes = _entry_step(client, place, context)
     steps: list[Step] = [entry_step]
-    for skill in context.bundle.skills:
+    for skill in _skills(client, context):
         skill_steps, skill_notes = _skill_steps(client, skill, context)
         steps += skill_steps
         notes += skill_notes
-    if not any(step.outcome == "removed" for step in steps):
+    if all(step.outcome == "absent" for step in steps):
         notes += _elsewhere(client, context)
     return Plan(client, context.scope, tuple(steps), tuple(notes))
 
 
 def plan_purge(context: Context, embedded_uri: str) -> Plan:
-    """The plan that removes the embedded store and the backups, after the other plans."""
+    """The plan that removes the embedded store and the backups, after the other plans: what these save stays."""
     env, last = context.env, context.removing[-1]
-    users = [
-        f"{client.title} ({scope} scope)"
-        for client, scope, place, entry in reading.live_entries(context.bundle.server.name, env)
-        if not (scope == context.scope and client in context.removing)
-        and reading.variable(entry, tracking_uri.VARIABLE) == embedded_uri
-    ]
     steps: list[Step] = []
     if env.store_folder.is_dir():
-        outcome, detail = ("kept", f"in use by {', '.join(users)}") if users else ("removed", "")
+        users = _store_users(context, embedded_uri)
+        outcome, detail = ("kept", f"in use: {'; '.join(users)}") if users else ("removed", "")
         steps.append(StoreStep(last.name, context.scope, env.store_folder, outcome, detail))
     backups = env.state_folder / "backups"
     if backups.is_dir():
@@ -60,24 +58,62 @@ def plan_purge(context: Context, embedded_uri: str) -> Plan:
     return Plan(last, context.scope, tuple(steps))
 
 
-def _entry_step(client: Client, place: Entries, context: Context) -> tuple[EntryStep, list[Note]]:
+def _store_users(context: Context, embedded_uri: str) -> list[str]:
+    """The entries, of this project and of any that the record knows, that stay and use the embedded store."""
     name = context.bundle.server.name
-    keys = (*place.keys, name)
+    places = {
+        f"{client.title}, {scope} scope": place for client, scope, place, _ in reading.live_entries(name, context.env)
+    }
+    for known in context.record.entries.values():
+        place = Entries(Path(known.file), known.keys[:-1], CLIENTS[known.client].format, shared=False)
+        if all((place.file, place.keys) != (other.file, other.keys) for other in places.values()):
+            places[f"{context.env.shown(place.file)}, {place.label}"] = place
+    going = {(place.file, place.keys) for place in _places(context)}
+    return [
+        label
+        for label, place in places.items()
+        if (place.file, place.keys) not in going
+        and reading.variable(reading.servers_if_readable(place).get(name), tracking_uri.VARIABLE) == embedded_uri
+    ]
+
+
+def _places(context: Context) -> Iterator[Entries]:
+    for client in context.removing:
+        yield clients.entries(client, context.scope, context.env)
+
+
+def _entry_step(client: Client, place: Entries, context: Context) -> tuple[EntryStep, list[Note]]:
+    name, package = context.bundle.server.name, context.bundle.server.package
     found = reading.servers(place).get(name)
+    known = context.record.entry(place.file, (*place.keys, name))
+
+    def step(outcome: str, after: Any) -> EntryStep:
+        return EntryStep(client.name, context.scope, place, name, found, after, outcome)
+
     if found is None:
-        return EntryStep(client.name, context.scope, place.file, keys, None, None, "absent"), []
-    if not entries.is_ours(found, context.bundle.server.package):
-        note = Note(
-            "warning",
-            f"{context.env.shown(place.file)}: {place.label}.{name} runs something else; left alone",
-        )
-        return EntryStep(client.name, context.scope, place.file, keys, found, found, "left"), [note]
-    known = context.record.entry(place.file, keys)
-    after = entries.undone(known.before, known.installed, found) if known else None
-    outcome = "left" if after == found else "restored"
-    if after is None:
-        outcome = "removed"
-    return EntryStep(client.name, context.scope, place.file, keys, found, after, outcome), []
+        return step("absent", None), []
+    where = f"{context.env.shown(place.file)}: {place.label}.{name}"
+    if not entries.is_ours(found, package):
+        return step("left", found), [Note("warning", f"{where} runs something else; left alone")]
+    if known is None or (known.before == known.installed and context.force):
+        return step("removed", None), []
+    if known.before == known.installed:
+        return step("left", found), [Note("info", f"{where} was there before; left alone (--force removes it)")]
+    after = entries.undone(known.before, known.installed, found, package)
+    if after == found:
+        return step("left", found), []
+    return step("removed" if after is None else "restored", after), []
+
+
+def _skills(client: Client, context: Context) -> list[Skill]:
+    """The bundle's skills, and those of other bundles that the record knows of this installation."""
+    me = user_of(client, context.scope, context.env)
+    folder = clients.skills_folder(client, context.scope, context.env)
+    skills = {folder / skill.name: skill for skill in context.bundle.skills}
+    for path, known in context.record.skills.items():
+        if me in known.users and Path(path).parent == folder:
+            skills.setdefault(Path(path), Skill(Path(path).name, Path(path), known.files))
+    return list(skills.values())
 
 
 def _skill_steps(client: Client, skill: Skill, context: Context) -> tuple[list[SkillStep], list[Note]]:
@@ -96,7 +132,9 @@ def _skill_steps(client: Client, skill: Skill, context: Context) -> tuple[list[S
         return [step("left")], [Note("warning", f"{env.shown(folder)} was not installed by this program; left alone")]
     needed_by = _other_scope(client, known, me, context)
     if needed_by:
-        return [step("kept", f"in use in {needed_by} scope")], []
+        return [step("kept", f"in use in {needed_by}")], []
+    if known and known.found and not context.force:
+        return [step("left")], [Note("info", f"{env.shown(folder)} was there before; left alone (--force removes it)")]
     if found.state == "edited" and not context.force:
         listed = "\n  ".join((f"{folder} was edited:", *found.differences))
         raise Conflict(listed, "--force removes it and keeps a copy in the backups")
@@ -107,9 +145,9 @@ def _skill_steps(client: Client, skill: Skill, context: Context) -> tuple[list[S
 def _other_scope(client: Client, known: SkillRecord | None, me: str, context: Context) -> str:
     """The other scope of this client that needs the same skill folder; empty where none does."""
     for user in known.users if known else ():
-        name, scope, *_ = user.split(":", 2)
-        if name == client.name and user != me:
-            return scope
+        name, scope, *project = user.split(":", 2)
+        if name == client.name and user != me and all(Path(folder).exists() for folder in project):
+            return " of ".join((f"{scope} scope", *map(context.env.shown, map(Path, project))))
     if known and me in known.users:
         return ""
     mine = clients.skills_folder(client, context.scope, context.env)
@@ -117,13 +155,13 @@ def _other_scope(client: Client, known: SkillRecord | None, me: str, context: Co
         if other is not client or scope == context.scope or not entries.is_ours(entry, context.bundle.server.package):
             continue
         if clients.skills_folder(client, scope, context.env) == mine:
-            return scope
+            return f"{scope} scope"
     return ""
 
 
 def _for_other_clients(known: SkillRecord | None, skill: Skill, context: Context) -> Iterator[SkillStep]:
-    """Copies for clients that relied on the folder that goes."""
-    for user in known.users if known else ():
+    """Copies of the bundle's skill for clients that relied on the folder that goes."""
+    for user in known.users if known and skill in context.bundle.skills else ():
         name, scope, *_ = user.split(":", 2)
         other = CLIENTS.get(name)
         if other is None or other in context.removing or scope != context.scope:
@@ -140,6 +178,6 @@ def _elsewhere(client: Client, context: Context) -> Iterator[Note]:
         if other is client and scope != context.scope and entries.is_ours(entry, context.bundle.server.package):
             yield Note(
                 "info",
-                f"There is an entry in {scope} scope, in {context.env.shown(place.file)}:"
+                f"there is an entry in {scope} scope, in {context.env.shown(place.file)}:"
                 f" skill-uninstall {client.name} --scope {scope}",
             )

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import files
 from .clients import CLIENTS, Client, Entries, entries, ignored
-from .documents import DocumentError, jsonc
+from .documents import DocumentError
 from .environment import Environment
 from .errors import InstallerError
 
@@ -32,11 +32,38 @@ def servers(place: Entries) -> dict[str, Any]:
 
     Raises FileError, and BrokenFile where the file cannot be parsed or the entries are not an object.
     """
+    return _servers(place, files.read(place.file))
+
+
+def accepted_servers(client: Client, scope: str, place: Entries) -> tuple[dict[str, Any], list[str]]:
+    """As `servers`, for a file that is to be edited; with warnings about what `client` may reject.
+
+    Raises BrokenFile also for what the client would not read.
+    """
+    if scope in client.refuses_symlink and place.file.is_symlink():
+        raise BrokenFile(
+            f"{place.file} is a symlink, which {client.title} refuses to read", "put the file itself there"
+        )
     data = files.read(place.file)
+    with located(place.file):
+        relaxations = [] if data is None else place.format.relaxations(data)
+    warnings = []
+    for found in relaxations:
+        where = f"{place.file}, line {found.line}, column {found.column}: {found.kind}"
+        if not client.comments:
+            raise BrokenFile(
+                f"{where}; {client.title} reads strict JSON only", "remove it; the file was left untouched"
+            )
+        if found.kind == "trailing comma":
+            warnings.append(f"{where}; {client.title} may reject it")
+    return _servers(place, data), warnings
+
+
+def _servers(place: Entries, data: bytes | None) -> dict[str, Any]:
     if data is None:
         return {}
     with located(place.file):
-        found = jsonc.read_member(data, place.keys, {})
+        found = place.format.read_member(data, place.keys, {})
     if not isinstance(found, dict):
         raise BrokenFile(f"{place.file}: {place.label} is not an object", "write an object of server entries there")
     return found

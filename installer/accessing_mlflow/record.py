@@ -1,7 +1,7 @@
 """What this program has put where, and what was there before: so that it can be taken away again exactly.
 
-A convenience, never a precondition: without it, unedited skills are known by their hashes and entries by what
-they run. It may hold values that the user had in an entry, so it is readable by its owner only.
+Where there is no record, unedited skills are known by their hashes and entries by what they run. It may hold values
+that the user had in an entry, so it is readable by its owner only.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import InstallerError
 
 FILE = "record.json"
 SCHEMA = 1
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,11 @@ class Inverse:
 
 @dataclass(frozen=True)
 class EntryRecord:
-    """An entry: what it was before (None: absent), and what was written."""
+    """An entry: what it was before (None: absent), and what was written. The same: it was there already."""
 
+    client: str
+    file: str
+    keys: tuple[str, ...]
     before: Any
     installed: Any
     inverse: Inverse | None
@@ -45,11 +50,15 @@ class EntryRecord:
 
 @dataclass(frozen=True)
 class SkillRecord:
-    """A skill folder: the hashes of its files as written, and the installations that rely on it."""
+    """A skill folder: the hashes of its files as written, and the installations that rely on it.
+
+    `found`: it was there, unedited, before the first of them.
+    """
 
     version: str
     files: dict[str, str]
     users: tuple[str, ...]
+    found: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,8 +98,10 @@ def read(folder: Path) -> Record:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         return Record()
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(file, str(error)) from None
+    except OSError as error:
+        raise InstallerError(f"{file} cannot be read: {error.strerror}", f"see what {folder} is") from None
+    except UnicodeDecodeError:
+        raise _unreadable(file, "it is not UTF-8") from None
     try:
         return _from_data(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -163,10 +174,14 @@ def _with(items: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 
 
 def _from_data(data: Any) -> Record:
+    """Raises ValueError, KeyError or TypeError for anything that `to_bytes` would not write."""
     if data["schema"] != SCHEMA:
-        raise ValueError(f"schema {data['schema']}: written by a newer version")
+        raise ValueError(f"schema {data['schema']}: written by another version")
     entries = {
         key: EntryRecord(
+            _of(str, item["client"]),
+            _of(str, item["file"]),
+            _texts(item["keys"]),
             item["before"],
             item["installed"],
             Inverse(**item["inverse"]) if item["inverse"] else None,
@@ -174,11 +189,23 @@ def _from_data(data: Any) -> Record:
         for key, item in data["entries"].items()
     }
     skills = {
-        key: SkillRecord(item["version"], dict(item["files"]), tuple(item["users"]))
+        key: SkillRecord(
+            _of(str, item["version"]), _of(dict, item["files"]), _texts(item["users"]), bool(item["found"])
+        )
         for key, item in data["skills"].items()
     }
-    return Record(entries, skills, tuple(data["folders"]), tuple(data["objects"]))
+    return Record(entries, skills, _texts(data["folders"]), _texts(data["objects"]))
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    return tuple(_of(str, value) for value in values)
+
+
+def _of(kind: type[_T], value: Any) -> _T:
+    if not isinstance(value, kind):
+        raise TypeError(f"a {kind.__name__} was expected")
+    return value
 
 
 def _unreadable(file: Path, reason: str) -> InstallerError:
-    return InstallerError(f"{file} cannot be read: {reason}", f"move it away: mv {file} {file}.old")
+    return InstallerError(f"{file} cannot be read: {reason}", f"mv {file} {file}.old")

@@ -14,6 +14,8 @@ HIDDEN = "***"
 _USERINFO = r"(?i)\b([a-z][a-z0-9+.-]{0,30}://)[^\s/?#\"<>]*@"
 # A password with an unescaped `/`, `?` or `#` looks like a host with a path: told by its "port", which is no number.
 _BROKEN_USERINFO = r"(?i)\b([a-z][a-z0-9+.-]{0,30}://)(?!\[)[^\s/?#:@]*:(?!\d*(?:[/?#\s]|$))[^\s\"<>]*@"
+# An address whose scheme was forgotten.
+_BARE_USERINFO = r"(?<![\w/:.@+-])[^\s/?#\"'<>@:]+(?::[^\s/?#\"'<>@]*)?@(?=[\w.-]+(?::\d+|/|\.\w))"
 _QUERY = r"([?&;#])([\w.~%\[\]-]+)=([^&;#\s\"'<>]+)"
 _SIGNATURE = r"(?i)(?:.*[-_])?sig(?:nature)?"
 
@@ -58,9 +60,16 @@ def is_secret_name(name: str) -> bool:
     return any(re.fullmatch(_SECRET_WORD, word) for word in words)
 
 
+def is_reference(text: str) -> bool:
+    """Whether the text is a reference to an environment variable, in any client's form, and nothing else."""
+    return re.fullmatch(_REFERENCE, text) is not None
+
+
 def uri(text: str) -> str:
     """The address without its userinfo and without the values of query parameters with secret names."""
     if "@" in text:
+        if "://" not in text:
+            text = re.sub(_BARE_USERINFO, f"{HIDDEN}@", text)
         text = re.sub(_USERINFO, rf"\1{HIDDEN}@", text)
         text = re.sub(_BROKEN_USERINFO, rf"\1{HIDDEN}@", text)
     return re.sub(_QUERY, _hide_parameter, text) if "=" in text else text
@@ -100,7 +109,7 @@ def _named(name: str, value: object) -> object:
 def _secret(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_secret(each) for each in value]
-    shown = value == "" or (isinstance(value, str) and re.fullmatch(_REFERENCE, value))
+    shown = value == "" or (isinstance(value, str) and is_reference(value))
     return value if shown else HIDDEN
 
 

@@ -101,7 +101,7 @@ def result_lines(results: Iterable[Result], env: Environment, *, name_client: bo
 def doctor_lines(results: Sequence[Result], env: Environment) -> Iterator[str]:
     """The doctor's report: grouped by client, each finding with its fix, the verdict last."""
     for client in dict.fromkeys(result.client for result in results):
-        yield CLIENTS[client].title
+        yield CLIENTS[client].title if client else "accessing-mlflow"
         for result in (result for result in results if result.client == client):
             finding = result.finding
             scope = f"{result.scope}: " if result.scope and result.scope != "user" else ""
@@ -120,7 +120,7 @@ def _fix_lines(fix: str, env: Environment, indent: str) -> Iterator[str]:
 
 
 def _fix(fix: str, env: Environment) -> str:
-    return env.shown_in(runnable(fix, env) if fix.startswith("skill-") else fix)
+    return env.shown_in(redact.text(runnable(fix, env) if fix.startswith("skill-") else fix))
 
 
 def verdict(results: Sequence[Result]) -> str:
@@ -211,15 +211,16 @@ def _result_data(result: Result, env: Environment) -> dict[str, Any]:
     }
 
 
-def error_data(command: str, version: str, error: InstallerError, env: Environment) -> dict[str, Any]:
-    """The document of `--json` for a run that was refused or failed."""
+def error_data(command: str, version: str, error: InstallerError, env: Environment | None) -> dict[str, Any]:
+    """The document of `--json` for a run that was refused or failed. `env`: None where that is what failed."""
+    text = redact.text(str(error))
     return {
         "schema": SCHEMA,
         "command": command,
         "version": version,
         "ok": False,
-        "error": env.shown_in(redact.text(str(error))),
-        "fix": _fix(error.fix, env) if error.fix else "",
+        "error": env.shown_in(text) if env else text,
+        "fix": (_fix(error.fix, env) if env else error.fix) if error.fix else "",
     }
 
 

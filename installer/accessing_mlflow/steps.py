@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from .bundle import Skill
-from .clients import Client
-from .entry import Entry
+from .clients import Client, Entries
 from .tracking_uri import Choice
 from .uvx import Uvx
 
@@ -18,14 +17,17 @@ UNCHANGED = frozenset({"unchanged", "shared", "kept", "absent", "left"})
 
 @dataclass(frozen=True)
 class EntryStep:
-    """The server entry at `keys` in `file` goes from `before` to `after` (None: no entry)."""
+    """The server entry called `entry` at `place` goes from `before` to `after` (None: no entry).
+
+    `before` may have any shape where it is replaced by force.
+    """
 
     client: str
     scope: str
-    file: Path
-    keys: tuple[str, ...]
-    before: Entry | None
-    after: Entry | None
+    place: Entries
+    entry: str
+    before: Any
+    after: Any
     outcome: str
     detail: str = ""
 
@@ -33,7 +35,12 @@ class EntryStep:
 
     @property
     def path(self) -> Path:
-        return self.file
+        return self.place.file
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The way to the entry from the root of its file."""
+        return (*self.place.keys, self.entry)
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,8 @@ class _Server:
         cause = error.reason if isinstance(error, urllib.error.URLError) else error
         through = f" (through the proxy {self._proxy})" if self._proxy else ""
         where = f"{self._where}{through}"
+        if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_AGAIN:
+            return TrackingError("unknown-host", f"no name server answers for {where}", "check the network and the VPN")
         if isinstance(cause, socket.gaierror | UnicodeError):
             return TrackingError("unknown-host", f"there is no host of that name: {where}", _ADDRESS)
         if isinstance(cause, ssl.SSLCertVerificationError):

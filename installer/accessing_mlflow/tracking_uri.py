@@ -12,19 +12,21 @@ from .errors import InstallerError
 
 VARIABLE = "MLFLOW_TRACKING_URI"
 
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://|(file|sqlite):/", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"<[^>]*>|\byour[-_.]|\{\{|\.\.\.|…", re.IGNORECASE)
 # A server may lie under a path of its own, so only what MLflow's pages put behind it tells a page's address.
-_PAGE = re.compile(r"#|/experiments/\d|/compare-(runs|experiments)\b|/(ajax-)?api/2\.0(/|$)|/models/\w")
+_PAGE = re.compile(r"#|/experiments/\d|/compare-(runs|experiments)\b|/(ajax-)?api/2\.0(/|$)")
 _REFERENCE = re.compile(r"\$\{[^}]+\}")
+_WITHOUT_SCHEME = frozenset({"databricks", "databricks-uc"})
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A value that somebody has set, and where, for people."""
+    """A value that somebody has set, and where, for people. `from_project`: in a file that came with a project."""
 
     value: str
     source: str
+    from_project: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Choice:
     value: str
     source: str
     embedded: bool = False
+    from_project: bool = False
 
 
 class TrackingUriError(InstallerError):
@@ -47,34 +50,39 @@ def choose(candidates: Iterable[Candidate], embedded: str) -> Choice | None:
     Raises TrackingUriError where the first that says something cannot be right.
     """
     for candidate in candidates:
-        if candidate.value.strip() and not is_placeholder(candidate.value) and candidate.value != embedded:
-            check(candidate.value, candidate.source)
-            return Choice(candidate.value, candidate.source)
+        value = candidate.value.strip()
+        if value and not is_placeholder(value) and value != embedded:
+            check(value, candidate.source)
+            return Choice(value, candidate.source, from_project=candidate.from_project)
     return None
 
 
 def check(value: str, source: str) -> None:
     """Raises TrackingUriError unless `value` can be a tracking URI. References to variables are let through."""
-    if is_reference(value):
+    if is_reference(value) or value in _WITHOUT_SCHEME:
         return
     shown = redact.uri(value)
-    if not value.strip():
+    if not value:
         raise TrackingUriError(f"the tracking URI from {source} is empty", _FORM)
     if is_placeholder(value):
         raise TrackingUriError(f"the tracking URI from {source} is a placeholder: {shown}", _FORM)
-    if value == "databricks":
-        return
-    if not _SCHEME.match(value) or re.match(r"[\w.-]+:\d+(/|$)", value):
+    scheme = value.partition(":")[0].lower()
+    if scheme in ("file", "sqlite") and re.match(r"sqlite:(//)?/?[^/]|file:(//)?[^/]", value, re.IGNORECASE):
+        _check_local(value, shown, source)
+    if not _SCHEME.match(value):
         raise TrackingUriError(
-            f"the tracking URI from {source} has no scheme: {shown}",
-            f"write http://{shown} or https://{shown}",
+            f"the tracking URI from {source} has no scheme: {shown}", f"write http://{shown} or https://{shown}"
         )
-    if value.startswith(("http:", "https:")):
+    if scheme in ("http", "https"):
         _check_server(value, shown, source)
-    if re.match(r"sqlite:(///)?[^/]", value) and not re.match(r"sqlite:///[A-Za-z]:[/\\]", value):
+
+
+def _check_local(value: str, shown: str, source: str) -> None:
+    """A relative path would be another one wherever the agent starts the server. `C:` begins an absolute one."""
+    if not re.match(r"\w+:///[A-Za-z]:[/\\]", value):
         raise TrackingUriError(
             f"the tracking URI from {source} is a relative path: {shown}",
-            "the agent starts the server in any folder; write sqlite:////absolute/path/mlflow.db",
+            "write an absolute one: sqlite:////absolute/path/mlflow.db",
         )
 
 

@@ -67,6 +67,27 @@ def is_in_cache(path: Path, env: Environment) -> bool:
     return any(part in (".cache", "Caches") or _UV_BUCKET.fullmatch(part) for part in path.parts)
 
 
+def own_folders(env: Environment) -> dict[str, str]:
+    """Variables that lead uv to the user's own cache, interpreters, tools and settings from under another HOME.
+
+    The places are those that uv's documentation gives for Linux and macOS.
+    """
+    cache = Path(env.variables.get("XDG_CACHE_HOME") or env.home / ".cache") / "uv"
+    data = Path(env.variables.get("XDG_DATA_HOME") or env.home / ".local" / "share") / "uv"
+    settings = Path(env.variables.get("XDG_CONFIG_HOME") or env.home / ".config") / "uv" / "uv.toml"
+    netrc = env.home / ".netrc"
+    found = {
+        "UV_CACHE_DIR": cache,
+        "UV_PYTHON_INSTALL_DIR": data / "python",
+        "UV_TOOL_DIR": data / "tools",
+        "UV_CONFIG_FILE": settings,
+        "NETRC": netrc,
+    }
+    # uv makes those of its folders that are not there, and the cache it needs.
+    there = {name: str(path) for name, path in found.items() if path.exists() or name == "UV_CACHE_DIR"}
+    return {name: env.variables.get(name, value) for name, value in there.items()}
+
+
 def _candidates(env: Environment) -> Iterator[Uvx]:
     folders = [(folder, True) for folder in env.path_folders]
     folders.append((env.interpreter.parent, False))

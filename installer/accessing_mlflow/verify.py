@@ -32,37 +32,44 @@ def verify(
 
     `say`: told before something that takes long. `progress`: uv's own progress goes to standard error.
     """
-    fetched: set[str] = set()
+    fetched: list[list[str]] = []
     for plan in plans:
         wanted = _requirement(plan, bundle)
         if wanted not in fetched:
-            fetched.add(wanted)
+            fetched.append(wanted)
             yield from _prepare(plan, wanted, env, bundle, say, progress)
-        subject = Subject(plan.client, plan.scope, env, bundle, record, embedded_uri)
+        trusted = plan.choice is None or not plan.choice.from_project or plan.scope == "project"
+        subject = Subject(plan.client, plan.scope, env, bundle, record, embedded_uri, credentials=trusted)
         for check_id in PROOFS:
             result = checks.run(checks.named(check_id), subject)
             if result is not None:
                 yield result
 
 
-def _prepare(plan: Plan, wanted: str, env: Environment, bundle: Bundle, say: Say, progress: bool) -> Iterator[Result]:
+def _prepare(
+    plan: Plan, wanted: list[str], env: Environment, bundle: Bundle, say: Say, progress: bool
+) -> Iterator[Result]:
     """Fetches the server's package and makes the local store: what the client's 30 seconds are not to be spent on."""
     from . import embedded_store, fetch
 
     assert plan.uvx is not None, "an installation that is verified has found uvx"
     uvx = str(plan.uvx.path)
+    requirement, *options = wanted
     try:
-        if not fetch.fetched(uvx, wanted, env.variables):
-            say(f"Fetching {wanted}, about {bundle.server.download_mib} MiB, once; Ctrl-C is safe")
-        fetch.fetch(uvx, wanted, env.variables, progress=progress)
+        if not fetch.fetched(uvx, requirement, env.variables, options):
+            say(f"Fetching {requirement}, about {bundle.server.download_mib} MiB, once; Ctrl-C is safe")
+        fetch.fetch(uvx, requirement, env.variables, options, progress=progress)
         if plan.choice is not None and plan.choice.embedded:
-            embedded_store.create(env.store_folder, uvx, wanted, env.variables)
+            made = embedded_store.create(env.store_folder, uvx, requirement, env.variables)
+            if made:
+                yield Result("store", plan.client.name, plan.scope, Finding("ok", "the local store was made"))
     except InstallerError as error:
         finding = Finding("error", redact.text(str(error)), fix=error.fix)
         yield Result("fetch", plan.client.name, plan.scope, finding)
 
 
-def _requirement(plan: Plan, bundle: Bundle) -> str:
+def _requirement(plan: Plan, bundle: Bundle) -> list[str]:
+    """What the entry has uvx fetch: the requirement, and then the entry's own options for uvx."""
     step = next(step for step in plan.steps if isinstance(step, EntryStep))
-    assert step.after is not None
-    return entries.requirement(step.after, bundle.server.package)
+    package = bundle.server.package
+    return [entries.requirement(step.after, package), *entries.runner_options(step.after, package)]

@@ -70,9 +70,14 @@ def run_all(client: Client, subjects: list[Subject], *, offline: bool) -> Iterat
                 yield result
 
 
+def of_record(error: InstallerError) -> Result:
+    """What a record that cannot be read means for the checks: skills are known by their hashes only."""
+    return Result("record", "", "", Finding("warning", str(error), fix=error.fix))
+
+
 def named(check_id: str) -> Check:
     """The check with that id."""
     return next(check for check in CHECKS if check.id == check_id)
 
 
-__all__ = ["CHECKS", "Check", "Finding", "Result", "Subject", "named", "run", "run_all"]
+__all__ = ["CHECKS", "Check", "Finding", "Result", "Subject", "named", "of_record", "run", "run_all"]

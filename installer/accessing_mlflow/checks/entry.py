@@ -13,10 +13,8 @@ def entry(subject: Subject) -> Finding:
     """Whether the entry is in the file that the client reads, in a form that it accepts, and runs our server."""
     place, name = subject.place, subject.bundle.server.name
     path = str(place.file)
-    problem = _file_problem(subject)
-    if problem is not None:
-        return problem
-    found = subject.entry
+    servers, warnings = reading.accepted_servers(subject.client, subject.scope, place)
+    found = servers.get(name)
     if found is None:
         return Finding("error", f"no {name} entry", path, subject.command("skill-install"))
     if not (isinstance(found, dict) and "url" in found):
@@ -31,26 +29,9 @@ def entry(subject: Subject) -> Finding:
     if missing:
         detail = f"no {' and '.join(missing)}: a tracking server that is down blocks the agent for four minutes"
         return Finding("warning", detail, path, subject.command("skill-install"))
+    if warnings:
+        return Finding("warning", warnings[0], path, "remove it")
     return Finding("ok", f"{place.label}.{name}", path)
-
-
-def _file_problem(subject: Subject) -> Finding | None:
-    """What keeps the client from reading the file."""
-    from .. import files
-    from ..documents import jsonc
-
-    place, client = subject.place, subject.client
-    path = str(place.file)
-    if subject.scope in client.refuses_symlink and place.file.is_symlink():
-        return Finding("error", f"a symlink, which {client.title} refuses to read", path, "put the file itself there")
-    data = files.read(place.file)
-    with reading.located(place.file):
-        relaxations = [] if data is None else jsonc.relaxations(data)
-    if not relaxations or client.comments:
-        return None
-    first = relaxations[0]
-    detail = f"line {first.line}, column {first.column}: {first.kind}; {client.title} reads strict JSON only"
-    return Finding("error", detail, path, "remove it")
 
 
 def ignored_entry(subject: Subject) -> Finding | None:
@@ -93,8 +74,9 @@ def tracking_uri(subject: Subject) -> Finding | None:
         return Finding("info", f"{uris.VARIABLE} comes from the shell", str(subject.place.file))
     uri = subject.client.expand(written, subject.env)
     shown = redact.uri(uri)
-    if uris.is_reference(uri):
-        return Finding("error", f"{shown} refers to a variable that is not set here", shown, "set it in the shell")
+    if uris.is_reference(uri) or (uris.is_reference(written) and not uri):
+        detail = f"{written} refers to a variable that is not set here"
+        return Finding("error", detail, written, f"export {uris.VARIABLE}=https://..., or {fix}")
     try:
         uris.check(uri, "the entry")
     except uris.TrackingUriError as error:

@@ -6,11 +6,11 @@ import os
 import tempfile
 from pathlib import Path
 
-from .. import redact
+from .. import reading, redact
 from .. import tracking_uri as uris
 from ..entry import Entry
 from ..errors import InstallerError
-from ..expansion import uv_folders
+from ..uvx import own_folders
 from .subject import Finding, Subject
 
 # Claude Code gives a server 30 s to answer, measured; the doctor waits as long.
@@ -50,14 +50,20 @@ def tracking_server(subject: Subject) -> Finding | None:
     variables = {**_client_variables(subject), **_entry_variables(found, subject)}
     uri = variables.get(uris.VARIABLE, "")
     shown = redact.uri(uri)
+    if uris.is_reference(reading.variable(found, uris.VARIABLE)) and (not uri or uris.is_reference(uri)):
+        return Finding("skipped", f"{uris.VARIABLE} refers to a variable that is not set here")
     if uri == subject.embedded_uri:
         return _local_store(subject, shown)
     if not uri.startswith(("http://", "https://")):
         return Finding("skipped", "only HTTP servers and the local store are asked", shown) if uri else None
     from .. import tracking_server as tracking
 
+    home = subject.env.home
+    if not subject.credentials:
+        variables = {name: value for name, value in variables.items() if not redact.is_secret_name(name)}
+        home = Path(os.devnull)
     try:
-        report = tracking.ask(uri, variables, home=subject.env.home, timeout=ANSWER_LIMIT)
+        report = tracking.ask(uri, variables, home=home, timeout=ANSWER_LIMIT)
     except tracking.TrackingError as error:
         return Finding("error", f"does not answer as it should: {error}", shown, error.fix)
     return Finding("ok", f"answers (MLflow {report.version})" if report.version else "answers", shown)
@@ -96,4 +102,4 @@ def _elsewhere(home: str, subject: Subject) -> dict[str, str]:
     if os.name == "nt":
         return {}
     moved = {name: str(Path(home)) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")}
-    return {**moved, **uv_folders(subject.env)}
+    return {**moved, **own_folders(subject.env)}

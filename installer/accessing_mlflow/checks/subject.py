@@ -15,13 +15,13 @@ from ..environment import Environment
 from ..errors import InstallerError
 from ..record import Record
 
-STATUSES = ("ok", "info", "skipped", "warning", "error")
-"""From good to bad. Only an error makes the doctor fail."""
-
 
 @dataclass(frozen=True)
 class Finding:
-    """`status`: one of STATUSES. `detail`: a line. `path`: file, folder or URI. `fix`: one command or sentence."""
+    """What a check found. `detail`: a line. `path`: file, folder or URI. `fix`: one command or sentence.
+
+    `status`, from good to bad: ok, info, skipped, warning, error. Only an error makes the doctor fail.
+    """
 
     status: str
     detail: str
@@ -39,6 +39,8 @@ class Subject:
     bundle: Bundle
     record: Record
     embedded_uri: str
+    credentials: bool = True
+    """Whether the tracking server may be sent the user's credentials: not if its address came with a project."""
 
     @property
     def place(self) -> Entries:

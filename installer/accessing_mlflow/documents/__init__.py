@@ -4,7 +4,8 @@ A format module works on the file's bytes, neither reads nor writes a file, and 
 
 - `set_member(data, path, value) -> bytes`: the document with the member at `path` set to `value`;
 - `remove_member(data, path) -> bytes`: the document without that member;
-- `read_member(data, path, default=None) -> Any`: that member's value.
+- `read_member(data, path, default=None) -> Any`: that member's value;
+- `relaxations(data) -> list[Relaxation]`: where the document is laxer than the format's standard.
 
 `path` names the member from the outside in, such as `("mcpServers", "MLflow")`. Every byte outside the edited
 member stays as it is, and an edit that changes nothing returns `data` itself. A document that the format does not
@@ -15,7 +16,32 @@ allow raises `DocumentError`; it is never mended, because only its owner knows w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
 from accessing_mlflow.errors import InstallerError
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """A place where a document is not what the standard says though accepted here; positions as in `DocumentError`."""
+
+    kind: Literal["comment", "trailing comma"]
+    line: int
+    column: int
+
+
+class Format(Protocol):
+    """What a format module offers."""
+
+    def set_member(self, data: bytes, path: Sequence[str], value: object) -> bytes: ...
+
+    def remove_member(self, data: bytes, path: Sequence[str]) -> bytes: ...
+
+    def read_member(self, data: bytes, path: Sequence[str], default: object = None) -> Any: ...
+
+    def relaxations(self, data: bytes) -> list[Relaxation]: ...
 
 
 class DocumentError(InstallerError):

@@ -18,7 +18,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, NoReturn, cast
 
-from accessing_mlflow.documents import DocumentError
+from accessing_mlflow.documents import DocumentError, Relaxation
+
+__all__ = ["Relaxation", "read_member", "relaxations", "remove_member", "set_member"]
 
 _Kind = Literal["comment", "trailing comma"]
 
@@ -42,15 +44,6 @@ _RELAXED: tuple[tuple[_Kind, re.Pattern[bytes]], ...] = (
 )
 # All that can stand between two values, apart from white space; only for text that is known to be just that.
 _BETWEEN = re.compile(rb"//[^\r\n]*|/\*.*?\*/|,", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Relaxation:
-    """A place where a document is not strict JSON though accepted here; positions as in `DocumentError`."""
-
-    kind: _Kind
-    line: int
-    column: int
 
 
 def set_member(data: bytes, path: Sequence[str], value: object) -> bytes:

@@ -1,0 +1,45 @@
+"""What an installation is planned from: the command line, the machine, the bundle, the record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from .bundle import Bundle
+from .environment import Environment
+from .errors import InstallerError
+from .record import Record
+from .steps import Plan
+
+Ask = Callable[[], str]
+"""Asks the user for a tracking URI; an empty answer means the local store."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for. `variables`: of --env, with None for a reference."""
+
+    scope: str = "user"
+    tracking_uri: str | None = None
+    variables: Mapping[str, str | None] | None = None
+    pin: bool = False
+    force: bool = False
+    verify: bool = True
+
+
+@dataclass(frozen=True)
+class Context:
+    """All that a plan is made from."""
+
+    request: Request
+    env: Environment
+    bundle: Bundle
+    record: Record
+    embedded_uri: str
+    ask: Ask | None = None
+    earlier: tuple[Plan, ...] = ()
+    """The plans for other clients that are carried out before this one."""
+
+
+class Conflict(InstallerError):
+    """Something that is not ours, or not as we left it, is in the way; --force replaces it."""

@@ -1,0 +1,174 @@
+"""The probes with the real things: uv, mlflow-mcp, MLflow servers with and without sign-in, MLflow's SQLite store."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+
+import anyio
+import pytest
+from mcp import ClientSession, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+from accessing_mlflow import bundle, embedded_store
+from accessing_mlflow.fetch import fetch, fetched
+from accessing_mlflow.mcp_server import ServerError, probe
+from accessing_mlflow.processes import child
+from accessing_mlflow.tracking_server import TrackingError, TrackingReport, ask
+from tests.real.machines import MLFLOW, REPOSITORY, Machine, await_answer, free_port
+
+pytestmark = pytest.mark.real
+
+SERVER = bundle.load(REPOSITORY / "skills").server
+PINNED = f"{SERVER.package}=={SERVER.tested}"
+VERSION = MLFLOW.partition("==")[2]
+START = 120.0
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def uvx(machine: Machine) -> str:
+    return str(Path(machine.variables["PATH"].split(os.pathsep)[0]) / "uvx")
+
+
+def call(machine: Machine, uri: str, tool: str, **arguments: object) -> str:
+    """The text that a tool of the real mlflow-mcp answers, asked through the SDK's own client."""
+    variables = {**machine.variables, "MLFLOW_TRACKING_URI": uri, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+
+    async def ask_tool() -> str:
+        parameters = StdioServerParameters(command=uvx(machine), args=[PINNED], env=variables, cwd=machine.home)
+        with Path(os.devnull).open("w", encoding="utf-8") as errors:
+            async with stdio_client(parameters, errors) as streams, ClientSession(*streams) as session:
+                await session.initialize()
+                result = await session.call_tool(tool, arguments)
+                return "\n".join(getattr(part, "text", "") for part in result.content)
+
+    return anyio.run(ask_tool)
+
+
+@contextmanager
+def mlflow(
+    folder: Path, *options: str, extra: str = "", path: str = "", variables: Mapping[str, str] = NOTHING
+) -> Iterator[str]:
+    """A real MLflow server on 127.0.0.1, started with `options`, that answers below `path`."""
+    port = free_port()
+    package = MLFLOW.replace("mlflow", f"mlflow{extra}", 1)
+    command = ["uvx", "--from", package, "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", *options]
+    log = folder / "log"
+    environ = {**os.environ, **variables}
+    with log.open("wb") as out, child(command, cwd=folder, env=environ, stdout=out, stderr=out) as server:
+        await_answer(f"http://127.0.0.1:{port}{path}/health", server, log)
+        yield f"http://127.0.0.1:{port}{path}"
+
+
+def test_fetched_ahead_the_server_starts_and_its_tools_are_as_recorded(machine: Machine, mlflow_server: str) -> None:
+    fetch(uvx(machine), PINNED, machine.variables, progress=False)
+    assert fetched(uvx(machine), PINNED, machine.variables)
+
+    report = probe("uvx", [PINNED], {**machine.variables, "MLFLOW_TRACKING_URI": mlflow_server}, timeout=START)
+
+    assert sorted(report.tools, key=lambda tool: tool.name) == list(SERVER.tools)
+    assert report.version
+
+
+def test_it_is_not_fetched_in_an_empty_cache(machine: Machine, tmp_path: Path) -> None:
+    assert not fetched(uvx(machine), PINNED, {**machine.variables, "UV_CACHE_DIR": str(tmp_path / "cache")})
+
+
+def test_without_a_tracking_uri_the_server_says_so(machine: Machine) -> None:
+    with pytest.raises(ServerError, match="MLFLOW_TRACKING_URI is not set"):
+        probe("uvx", [PINNED], machine.variables, timeout=START)
+
+
+def test_a_version_that_cannot_start_says_why(machine: Machine) -> None:
+    """Older versions import a module that today's MCP SDK does not have."""
+    with pytest.raises(ServerError, match=r"No module named 'mcp\.server\.fastmcp'"):
+        probe("uvx", [f"{SERVER.package}==0.4.0"], machine.variables, timeout=START)
+
+
+def test_a_package_that_there_is_not_says_so(machine: Machine) -> None:
+    with pytest.raises(ServerError, match=f"no version of {SERVER.package}==99"):
+        probe("uvx", [f"{SERVER.package}==99"], machine.variables, timeout=START)
+
+
+def test_the_tracking_server(machine: Machine, mlflow_server: str) -> None:
+    assert ask(mlflow_server, {}, home=machine.home) == TrackingReport(VERSION, 1)
+    assert ask(f"{mlflow_server}/", {}, home=machine.home).version == VERSION
+
+    with pytest.raises(TrackingError) as caught:
+        ask(f"{mlflow_server}/mlflow", {}, home=machine.home)
+    assert caught.value.kind == "not-mlflow"
+
+
+def test_a_server_under_a_path(machine: Machine, tmp_path: Path) -> None:
+    with mlflow(tmp_path, "--static-prefix", "/team", path="/team") as uri:
+        assert ask(uri, {}, home=machine.home) == TrackingReport(VERSION, 1)
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server with MLflow's own sign-in."""
+    folder = tmp_path_factory.mktemp("guarded")
+    (folder / "auth.ini").write_text(
+        f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{folder}/auth.db\n"
+        "admin_username = admin\nadmin_password = long%%password\n"
+        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n",
+        encoding="utf-8",
+    )
+    variables = {"MLFLOW_AUTH_CONFIG_PATH": str(folder / "auth.ini"), "MLFLOW_FLASK_SERVER_SECRET_KEY": "only a test"}
+    with mlflow(folder, "--app-name", "basic-auth", extra="[auth]", variables=variables) as uri:
+        yield uri
+
+
+def refusal(uri: str, environ: Mapping[str, str], home: Path) -> TrackingError:
+    with pytest.raises(TrackingError) as caught:
+        ask(uri, environ, home=home)
+    assert caught.value.kind == "unauthorized"
+    return caught.value
+
+
+def test_sign_in(machine: Machine, guarded: str) -> None:
+    assert str(refusal(guarded, {}, machine.home)) == "it wants a user name and a password (HTTP 401)"
+
+    right = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": "long%password"}
+    assert ask(guarded, right, home=machine.home) == TrackingReport(VERSION, 1)
+    assert ask(guarded.replace("//", "//admin:long%25password@"), {}, home=machine.home).version == VERSION
+
+    assert "does not accept" in str(refusal(guarded, {**right, "MLFLOW_TRACKING_PASSWORD": "x"}, machine.home))
+    assert "MLFLOW_TRACKING_TOKEN" in str(refusal(guarded, {"MLFLOW_TRACKING_TOKEN": "x"}, machine.home))
+
+
+def test_the_form_of_the_credentials_file_that_we_tell_is_the_one_that_mlflow_reads(
+    machine: Machine, guarded: str
+) -> None:
+    fix = refusal(guarded, {}, machine.home).fix
+    lines = [line for line in fix.splitlines() if line.startswith(("[mlflow]", "mlflow_"))]
+    assert len(lines) == 3
+    file = machine.home / ".mlflow" / "credentials"
+    file.parent.mkdir()
+    file.write_text("\n".join(lines).replace("NAME", "admin").replace("PASSWORD", "long%%password"), encoding="utf-8")
+
+    assert ask(guarded, {}, home=machine.home).version == VERSION
+    assert "Default" in call(machine, guarded, "get_experiments")
+
+
+@pytest.mark.parametrize("name", ["store", "with space, ünï # @"])
+def test_the_embedded_store(machine: Machine, name: str) -> None:
+    folder = machine.home / name
+    assert embedded_store.create(folder, uvx(machine), PINNED, machine.variables)
+    assert embedded_store.describe(folder) == embedded_store.StoreReport(exists=True, experiments=1, runs=0)
+    assert [path.name for path in folder.iterdir()] == [embedded_store.FILE]
+
+    uri = embedded_store.uri(folder)
+    assert "Default" in call(machine, uri, "get_experiments")
+
+    # Artifacts go into the folder, wherever the program that logs them runs.
+    log = "import mlflow, sys; mlflow.set_tracking_uri(sys.argv[1]); mlflow.log_text('hello', 'greeting.txt')"
+    command = [uvx(machine), "--from", PINNED, "python", "-c", log, uri]
+    subprocess.run(command, env=machine.variables, cwd=machine.home, check=True, capture_output=True, timeout=START)
+    assert embedded_store.describe(folder).runs == 1
+    assert [path.read_text(encoding="utf-8") for path in folder.rglob("greeting.txt")] == ["hello"]
