@@ -32,6 +32,8 @@ for line in sys.stdin:
 class _MLflow(BaseHTTPRequestHandler):
     """Just what proves that a server is MLflow."""
 
+    authorizations: list[str | None]
+
     def do_GET(self) -> None:
         self._answer({"/health": b"OK", "/version": b"3.17.2"}.get(self.path, b""))
 
@@ -39,6 +41,7 @@ class _MLflow(BaseHTTPRequestHandler):
         self._answer(b'{"experiments": []}')
 
     def _answer(self, body: bytes) -> None:
+        self.authorizations.append(self.headers["Authorization"])
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -51,6 +54,7 @@ class _MLflow(BaseHTTPRequestHandler):
 @pytest.fixture
 def mlflow() -> Iterator[str]:
     """The address of a stand-in for an MLflow server."""
+    _MLflow.authorizations = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), _MLflow)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -120,3 +124,17 @@ def test_the_server_is_started_with_the_clients_own_expansion(working: Home, mlf
     assert found["tracking-server"]["status"] == "ok"
     assert found["tracking-server"]["path"] == mlflow
     assert mlflow in json.dumps(found["tracking-uri"])
+
+
+def test_credentials_go_to_the_users_own_server_and_not_to_one_that_a_project_names(working: Home, mlflow: str) -> None:
+    working.write(
+        ".mlflow/credentials", "[mlflow]\nmlflow_tracking_username = ada\nmlflow_tracking_password = hunter2\n"
+    )
+    working.variable("MLFLOW_TRACKING_TOKEN", "hunter3")
+    working.cd("project")
+    entry = {"command": "uvx", "args": ["mlflow-mcp"], "env": {"MLFLOW_TRACKING_URI": mlflow}}
+    working.write("project/.claude/settings.json", {"mcpServers": {"MLflow": entry}})
+    working.run("skill-install claude")
+    assert set(_MLflow.authorizations) == {None}
+    working.run("skill-install claude --tracking-uri", mlflow)
+    assert set(_MLflow.authorizations) > {None}

@@ -7,7 +7,6 @@ import re
 from .environment import Environment
 from .project import worktree
 
-
 CLAUDE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 CURSOR = re.compile(r"\$\{(?:env:(\w+)|(userHome|workspaceFolder|workspaceFolderBasename|pathSeparator|/))\}")
 

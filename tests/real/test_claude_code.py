@@ -226,3 +226,11 @@ class TestWhatTheModelSees:
         loaded, sent = started(claude, messages, cwd=project / "packages/deep")
         assert "accessing-mlflow" in loaded["skills"]
         assert "accessing-mlflow" in sent
+
+
+def test_the_doctor_writes_nothing(claude: Machine, mlflow_server: str) -> None:
+    """Not even through the server that it starts, which has a home of its own."""
+    claude.install("claude", "--no-verify", "--pin", "--tracking-uri", mlflow_server)
+    before = {path: path.stat().st_mtime_ns for path in claude.home.rglob("*")}
+    assert "starts (40 tools" in claude.run("skill-doctor", "claude")
+    assert {path: path.stat().st_mtime_ns for path in claude.home.rglob("*")} == before
