@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import socket
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from tests.homes import Home
+from tests.webs import MLFLOW, Web, serving
 
 SERVER = """
 import json, sys
@@ -29,39 +28,17 @@ for line in sys.stdin:
 """
 
 
-class _MLflow(BaseHTTPRequestHandler):
-    """Just what proves that a server is MLflow."""
-
-    authorizations: list[str | None]
-
-    def do_GET(self) -> None:
-        self._answer({"/health": b"OK", "/version": b"3.17.2"}.get(self.path, b""))
-
-    def do_POST(self) -> None:
-        self._answer(b'{"experiments": []}')
-
-    def _answer(self, body: bytes) -> None:
-        self.authorizations.append(self.headers["Authorization"])
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        pass
+@pytest.fixture
+def web() -> Iterator[Web]:
+    """A web server that answers just what proves that it is MLflow."""
+    with serving(MLFLOW) as server:
+        yield server
 
 
 @pytest.fixture
-def mlflow() -> Iterator[str]:
-    """The address of a stand-in for an MLflow server."""
-    _MLflow.authorizations = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _MLflow)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+def mlflow(web: Web) -> str:
+    """Its address."""
+    return web.uri
 
 
 @pytest.fixture
@@ -126,15 +103,13 @@ def test_the_server_is_started_with_the_clients_own_expansion(working: Home, mlf
     assert mlflow in json.dumps(found["tracking-uri"])
 
 
-def test_credentials_go_to_the_users_own_server_and_not_to_one_that_a_project_names(working: Home, mlflow: str) -> None:
-    working.write(
-        ".mlflow/credentials", "[mlflow]\nmlflow_tracking_username = ada\nmlflow_tracking_password = hunter2\n"
-    )
-    working.variable("MLFLOW_TRACKING_TOKEN", "hunter3")
+def test_credentials_go_to_the_users_own_server_and_not_to_one_that_a_project_names(working: Home, web: Web) -> None:
+    working.write(".mlflow/credentials", "[mlflow]\nmlflow_tracking_username=ada\nmlflow_tracking_password=hunter2\n")
     working.cd("project")
-    entry = {"command": "uvx", "args": ["mlflow-mcp"], "env": {"MLFLOW_TRACKING_URI": mlflow}}
+    entry = {"command": "uvx", "args": ["mlflow-mcp"], "env": {"MLFLOW_TRACKING_URI": web.uri}}
     working.write("project/.claude/settings.json", {"mcpServers": {"MLflow": entry}})
     working.run("skill-install claude")
-    assert set(_MLflow.authorizations) == {None}
-    working.run("skill-install claude --tracking-uri", mlflow)
-    assert set(_MLflow.authorizations) > {None}
+    assert web.asked
+    assert web.authorization is None
+    working.run("skill-install claude --tracking-uri", web.uri)
+    assert web.authorization is not None

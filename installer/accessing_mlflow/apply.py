@@ -12,7 +12,7 @@ from . import record as records
 from .environment import Environment
 from .errors import InstallerError
 from .record import EntryRecord, Inverse, Record, SkillRecord
-from .steps import UNCHANGED, BackupsStep, EntryStep, Plan, SkillStep, Step, StoreStep
+from .steps import UNCHANGED, EntryStep, FolderStep, Plan, SkillStep, Step
 
 
 class PlanOutdated(InstallerError):
@@ -54,10 +54,10 @@ class _Run:
         elif step.outcome not in UNCHANGED:
             self._private_folder(step)
 
-    def _private_folder(self, step: StoreStep | BackupsStep) -> None:
+    def _private_folder(self, step: FolderStep) -> None:
         if step.outcome == "made":
             self._make_folder(step.folder, 0o700)
-        elif isinstance(step, BackupsStep):
+        elif step.name == "backups":
             folders.clear(step.folder, keep=self.saved)
         else:
             folders.remove(step.folder)

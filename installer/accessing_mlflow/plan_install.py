@@ -14,7 +14,7 @@ from .entry import Entry
 from .environment import Environment
 from .errors import InstallerError
 from .request import Conflict, Context
-from .steps import UNCHANGED, EntryStep, Note, Plan, SkillStep, Step, StoreStep, installation
+from .steps import UNCHANGED, EntryStep, FolderStep, Note, Plan, SkillStep, Step, installation
 from .tracking_uri import Choice
 from .uvx import Uvx
 
@@ -140,11 +140,11 @@ def _entry_notes(
         )
 
 
-def _store_step(client: Client, context: Context) -> StoreStep:
+def _store_step(client: Client, context: Context) -> FolderStep:
     folder = context.env.store_folder
-    planned = any(isinstance(step, StoreStep) for plan in context.earlier for step in plan.steps)
+    planned = any(isinstance(step, FolderStep) for plan in context.earlier for step in plan.steps)
     outcome = "unchanged" if planned or folder.is_dir() else "made"
-    return StoreStep(client.name, context.request.scope, folder, outcome)
+    return FolderStep(client.name, context.request.scope, "store", folder, outcome)
 
 
 def _entry_step(

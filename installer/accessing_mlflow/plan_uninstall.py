@@ -15,7 +15,7 @@ from .environment import Environment
 from .plan_install import user_of
 from .record import Record, SkillRecord
 from .request import Conflict
-from .steps import BackupsStep, EntryStep, Note, Plan, SkillStep, Step, StoreStep
+from .steps import EntryStep, FolderStep, Note, Plan, SkillStep, Step
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ def plan_purge(context: Context, embedded_uri: str) -> Plan:
     if env.store_folder.is_dir():
         users = _store_users(context, embedded_uri)
         outcome, detail = ("kept", f"in use: {'; '.join(users)}") if users else ("removed", "")
-        steps.append(StoreStep(last.name, context.scope, env.store_folder, outcome, detail))
+        steps.append(FolderStep(last.name, context.scope, "store", env.store_folder, outcome, detail))
     backups = env.state_folder / "backups"
     if backups.is_dir():
-        steps.append(BackupsStep(last.name, context.scope, backups, "removed"))
+        steps.append(FolderStep(last.name, context.scope, "backups", backups, "removed"))
     return Plan(last, context.scope, tuple(steps))
 
 

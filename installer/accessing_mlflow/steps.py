@@ -67,40 +67,22 @@ class SkillStep:
 
 
 @dataclass(frozen=True)
-class StoreStep:
-    """The folder of the embedded store is made or, with what is in it, removed."""
+class FolderStep:
+    """A folder of this program's own, `name` being store or backups, is made or, with what is in it, removed."""
 
     client: str
     scope: str
+    name: str
     folder: Path
     outcome: str
     detail: str = ""
-
-    name = "store"
 
     @property
     def path(self) -> Path:
         return self.folder
 
 
-@dataclass(frozen=True)
-class BackupsStep:
-    """The backups are removed."""
-
-    client: str
-    scope: str
-    folder: Path
-    outcome: str
-    detail: str = ""
-
-    name = "backups"
-
-    @property
-    def path(self) -> Path:
-        return self.folder
-
-
-Step: TypeAlias = EntryStep | SkillStep | StoreStep | BackupsStep
+Step: TypeAlias = EntryStep | SkillStep | FolderStep
 
 
 @dataclass(frozen=True)
