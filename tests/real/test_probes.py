@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,11 +15,11 @@ import pytest
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from accessing_mlflow import bundle, embedded_store
+from accessing_mlflow import bundle, embedded_store, tracking_server
 from accessing_mlflow.fetch import fetch, fetched
 from accessing_mlflow.mcp_server import ServerError, probe
 from accessing_mlflow.processes import child
-from accessing_mlflow.tracking_server import TrackingError, TrackingReport, ask
+from accessing_mlflow.tracking_server import TrackingError, TrackingReport
 from tests.real.machines import MLFLOW, REPOSITORY, Machine, await_answer, free_port
 
 pytestmark = pytest.mark.real
@@ -27,6 +28,8 @@ SERVER = bundle.load(REPOSITORY / "skills").server
 PINNED = f"{SERVER.package}=={SERVER.tested}"
 VERSION = MLFLOW.partition("==")[2]
 START = 120.0
+# The five seconds are for users; here, a first sign-in on a busy machine may take longer.
+ask = partial(tracking_server.ask, timeout=START)
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
