@@ -72,9 +72,14 @@ class Home:
         return path
 
     def files(self) -> dict[str, bytes]:
-        """Every file below the home folder, with its content."""
-        return {str(p.relative_to(self.path)): p.read_bytes() for p in sorted(self.path.rglob("*")) if p.is_file()}
+        """Every file below the home folder, with its content; without the backups, which uninstalling leaves."""
+        return {
+            str(p.relative_to(self.path)): p.read_bytes()
+            for p in sorted(self.path.rglob("*"))
+            if p.is_file() and "backups" not in p.parts
+        }
 
     def folders(self) -> set[str]:
-        """Every folder below the home folder."""
-        return {str(p.relative_to(self.path)) for p in self.path.rglob("*") if p.is_dir()}
+        """Every folder below the home folder; without those that only hold the backups."""
+        kept = {parent for p in self.path.rglob("backups") for parent in (p, *p.parents, *p.rglob("*"))}
+        return {str(p.relative_to(self.path)) for p in self.path.rglob("*") if p.is_dir() and p not in kept}

@@ -1,58 +1,137 @@
-"""Carries out plans: the only place that decides to write. `files` and `folders` do it safely."""
+"""Carries out plans: all of them or none. `files` and `folders` do the writing, `journal` survives a kill.
+
+Every change is written into the journal before it is made and into the record after it. If a later one fails, the
+earlier ones are undone by the inverse edit of what is there by then, never by putting old bytes back.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from . import backups, files, folders, journal, locks, reading
 from . import entry as entries
-from . import files, folders, reading
 from . import record as records
 from .environment import Environment
 from .errors import InstallerError
+from .journal import EntryChange, Journal, SkillChange
 from .record import EntryRecord, Inverse, Record, SkillRecord
 from .steps import UNCHANGED, EntryStep, FolderStep, Plan, SkillStep, Step
+
+MakePlans = Callable[[Record], list[Plan]]
+
+_ATTEMPTS = 5
 
 
 class PlanOutdated(InstallerError):
     """What a plan was made from has changed since; nothing was written over it."""
 
 
-def apply(plans: Sequence[Plan], version: str, env: Environment) -> list[str]:
-    """Carries out every step, in order, and remembers each; gives lines about copies that were saved.
+def carry_out(make_plans: MakePlans, version: str, env: Environment) -> tuple[list[Plan], list[str]]:
+    """Makes plans and carries them out; gives them, and lines about copies that were saved.
 
-    A run that changes nothing writes nothing. Raises InstallerError at the first step that fails; what was done
-    by then is remembered, so that uninstalling finds it.
+    A run that has nothing to do takes no lock and writes nothing. Any other makes its plans anew under the lock, since
+    another one may have come first. Raises InstallerError, after undoing what was done by then.
     """
-    before = records.read(env.state_folder)
-    state = _Run(before, version, env)
-    try:
-        for plan in plans:
-            for step in plan.steps:
-                state.carry_out(step)
-    finally:
-        if state.record != before:
-            _save(state.record, env.state_folder)
-    return [f"The earlier folder is kept in {env.shown(copy)}" for copy in state.saved]
+    record = records.read(env.state_folder)
+    plans = make_plans(record)
+    if not journal.is_there(env.state_folder) and not _has_work(plans, record, version):
+        return plans, []
+    _check_owner(env)
+    state = folders.make(env.state_folder, 0o700)
+    with locks.of_this_program(env.state_folder):
+        journal.recover(env.state_folder)
+        for attempt in range(_ATTEMPTS):
+            record = records.read(env.state_folder)
+            record = replace(record, folders=(*record.folders, *(str(path) for path in state)))
+            plans = make_plans(record)
+            try:
+                return plans, _Run(record, version, env).carry_out(plans)
+            except PlanOutdated:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _has_work(plans: Sequence[Plan], record: Record, version: str) -> bool:
+    steps = [step for plan in plans for step in plan.steps]
+    return any(step.outcome not in UNCHANGED for step in steps) or _remembered(steps, record, version) != record
+
+
+def _check_owner(env: Environment) -> None:
+    """With sudo, files would be left in another user's home that this user cannot change any more."""
+    if not hasattr(os, "geteuid"):
+        return
+    owner = env.home.stat().st_uid
+    if owner != os.geteuid():
+        raise InstallerError(
+            f"{env.home} belongs to another user (number {owner}) than the one that runs this ({os.geteuid()})",
+            "run this as that user, without sudo, or set HOME",
+        )
 
 
 class _Run:
-    """One run: the record as it grows, and where copies went."""
+    """One run under the lock: the record as it grows, and how to undo what was done."""
 
     def __init__(self, record: Record, version: str, env: Environment) -> None:
+        self.before = record
         self.record = record
         self.version = version
         self.env = env
         self.saved: list[Path] = []
+        self.swaps: list[tuple[folders.Swap, SkillChange]] = []
+        self.undo: list[Callable[[], object]] = []
+        self.emptied: list[Path] = []
+        """Folders that something was taken out of, which may be empty at the end."""
 
-    def carry_out(self, step: Step) -> None:
-        if isinstance(step, EntryStep):
+    def carry_out(self, plans: Sequence[Plan]) -> list[str]:
+        try:
+            for plan in plans:
+                for step in plan.steps:
+                    self._step(step)
+            self._save_record()
+        except BaseException as error:
+            self._undo_all(error)
+            raise
+        for swap, _ in self.swaps:
+            swap.end()
+        journal.remove(self.env.state_folder)
+        for folder in self.emptied:
+            self._remove_made_folders(folder)
+        self._save_record()
+        self._tidy()
+        return [f"The earlier folder is kept in {self.env.shown(copy)}" for copy in self.saved]
+
+    def _step(self, step: Step) -> None:
+        if isinstance(step, EntryStep) and step.outcome not in UNCHANGED:
             self._entry(step)
-        elif isinstance(step, SkillStep):
+        elif isinstance(step, SkillStep) and step.outcome not in UNCHANGED:
             self._skill(step)
-        elif step.outcome not in UNCHANGED:
+        elif isinstance(step, FolderStep) and step.outcome not in UNCHANGED:
             self._private_folder(step)
+        else:
+            self.record = _remembered([step], self.record, self.version)
+
+    def _undo_all(self, error: BaseException) -> None:
+        """Raises InstallerError with what is left, where something cannot be undone."""
+        left = []
+        for undo in reversed(self.undo):
+            try:
+                undo()
+            except InstallerError as other:
+                left.append(str(other))
+        if left:
+            raise InstallerError(f"{error}; and what was done before could not be undone: {'; '.join(left)}") from error
+        self.record = self.before
+        self._save_record()
+        journal.remove(self.env.state_folder)
+        self._tidy()
+
+    # Folders of this program's own, and those on the way to what it writes
 
     def _private_folder(self, step: FolderStep) -> None:
         if step.outcome == "made":
@@ -60,108 +139,180 @@ class _Run:
         elif step.name == "backups":
             folders.clear(step.folder, keep=self.saved)
         else:
-            folders.remove(step.folder)
-            self._forget(step.folder)
-            self._remove_made_folders(step.folder.parent)
-
-    def _entry(self, step: EntryStep) -> None:
-        known = self.record.entry(step.path, step.keys)
-        if step.outcome in ("absent", "left"):
-            self.record = self.record.with_entry(step.path, step.keys, None)
-        if step.outcome == "unchanged" and known is None:
-            self.record = self.record.with_entry(step.path, step.keys, _entry_record(step, None, None, None))
-        if step.outcome in UNCHANGED:
-            return
-        if step.after is not None and step.outcome != "restored":
-            self._write_entry(step, known)
-        else:
-            self._take_entry_away(step, known)
-
-    def _write_entry(self, step: EntryStep, known: EntryRecord | None) -> None:
-        self._make_folder(step.path.parent)
-
-        def edit(data: bytes | None) -> bytes:
-            _check_still(step, data)
-            return _with_entry(data or b"", step)
-
-        before, after = _rewrite(step.path, edit)
-        assert after is not None
-        made = _missing_objects(before, step)
-        self.record = replace(self.record, objects=(*self.record.objects, *made))
-        self.record = self.record.with_entry(step.path, step.keys, _entry_record(step, known, before, after))
-
-    def _take_entry_away(self, step: EntryStep, known: EntryRecord | None) -> None:
-        def edit(data: bytes | None) -> bytes | None:
-            _check_still(step, data)
-            assert data is not None
-            if known is not None and known.inverse is not None:
-                exact, before = records.inverted(known.inverse, data)
-                if exact:
-                    return before
-            if step.after is not None:
-                return _with_entry(data, step)
-            return _without_entry(data, step, self.record.objects)
-
-        _, after = _rewrite(step.path, edit)
-        gone = _missing_objects(after, step)
-        rest = tuple(made for made in self.record.objects if made not in gone)
-        self.record = replace(self.record, objects=rest).with_entry(step.path, step.keys, None)
-        self._remove_made_folders(step.path.parent)
-
-    def _skill(self, step: SkillStep) -> None:
-        known = self.record.skills.get(str(step.folder))
-        if step.skill is None:
-            self._take_skill_away(step)
-            return
-        if step.outcome == "shared" and known is None:
-            return  # a copy that this program did not install is not its to look after
-        if step.outcome not in UNCHANGED:
-            self._make_folder(step.folder.parent)
-            self._save_copy(step)
-            folders.replace(step.folder, step.skill.folder, step.skill.files)
-        users = tuple(sorted({*(known.users if known else ()), step.user}))
-        found = known.found if known else step.outcome == "unchanged"
-        record = SkillRecord(self.version, dict(step.skill.files), users, found and step.outcome in UNCHANGED)
-        self.record = self.record.with_skill(step.folder, record)
-
-    def _take_skill_away(self, step: SkillStep) -> None:
-        if step.outcome == "removed":
-            self._save_copy(step)
-            folders.remove(step.folder)
-            self._remove_made_folders(step.folder.parent)
-        for folder, known in self.record.skills.items():
-            gone = Path(folder) == step.folder and step.outcome in ("removed", "absent", "left")
-            users = tuple(user for user in known.users if user != step.user)
-            rest = None if gone or not users else replace(known, users=users)
-            self.record = self.record.with_skill(Path(folder), rest)
-
-    def _save_copy(self, step: SkillStep) -> None:
-        if step.save:
-            self.saved.append(folders.save(step.folder, self.env.state_folder / "backups" / "skills"))
+            folders.clear(step.folder, keep=())
+            self.emptied.append(step.folder)
 
     def _make_folder(self, folder: Path, mode: int = 0o777) -> None:
-        made = tuple(str(path) for path in folders.make(folder, mode))
-        self.record = replace(self.record, folders=(*self.record.folders, *made))
+        """Remembered first: a folder that is not there is no harm in the record."""
+        paths = folders.missing(folder)
+        if not paths:
+            return
+        self.undo.append(partial(folders.remove_if_empty, paths))
+        self.record = replace(self.record, folders=(*self.record.folders, *map(str, paths)))
+        self._save_record()
+        folders.make(folder, mode)
 
     def _remove_made_folders(self, folder: Path) -> None:
         """Removes `folder` and those above it, as far as this program made them and they are empty now."""
         mine = [path for path in (folder, *folder.parents) if str(path) in self.record.folders]
-        self._forget(*folders.remove_if_empty(mine))
-
-    def _forget(self, *gone: Path) -> None:
-        rest = tuple(path for path in self.record.folders if Path(path) not in gone)
+        folders.remove_if_empty(mine)
+        rest = tuple(path for path in self.record.folders if Path(path) not in mine or Path(path).exists())
         self.record = replace(self.record, folders=rest)
 
+    # Entries
 
-def _rewrite(file: Path, edit: Callable[[bytes | None], bytes | None]) -> tuple[bytes | None, bytes | None]:
-    with reading.located(file):
-        return files.rewrite(file, edit)
+    def _entry(self, step: EntryStep) -> None:
+        removes = step.outcome in ("removed", "restored")
+        known = self.record.entry(step.path, step.keys)
+        if not removes:
+            self._make_folder(step.path.parent)
+
+        def edit(data: bytes | None) -> bytes | None:
+            _check_still(step.before, step, data)
+            return self._taken_away(step, known, data) if removes else _with_entry(data or b"", step, step.after)
+
+        def announce(before: bytes | None, after: bytes | None) -> None:
+            if before is not None:
+                backups.keep(self.env.state_folder, step.path, before)
+            self.record = self._record_of(step, known, before, after, removes=removes)
+            self._announce(EntryChange(step.client, str(step.path), step.keys, None if after is None else step.after))
+
+        before, after = self._rewrite(step, edit, announce)
+        self.undo.append(partial(self._undo_entry, step, records.inverse_of(before, after or b""), after))
+        self._save_record()
+        if removes:
+            self.emptied.append(step.path.parent)
+
+    def _record_of(
+        self, step: EntryStep, known: EntryRecord | None, before: bytes | None, after: bytes | None, *, removes: bool
+    ) -> Record:
+        missing = _missing_objects(after if removes else before, step)
+        if removes:
+            rest = tuple(made for made in self.record.objects if made not in missing)
+            return replace(self.record, objects=rest).with_entry(step.path, step.keys, None)
+        assert after is not None
+        record = replace(self.record, objects=(*self.record.objects, *missing))
+        return record.with_entry(step.path, step.keys, _entry_record(step, known, before, after))
+
+    def _taken_away(self, step: EntryStep, known: EntryRecord | None, data: bytes | None) -> bytes | None:
+        assert data is not None
+        if known is not None and known.inverse is not None:
+            exact, before = records.inverted(known.inverse, data)
+            if exact:
+                return before
+        return (
+            _with_entry(data, step, step.after)
+            if step.after is not None
+            else _without_entry(data, step, self.record.objects)
+        )
+
+    def _undo_entry(self, step: EntryStep, inverse: Inverse, written: bytes | None) -> None:
+        """The inverse edit of what the file holds now, which others may have changed since."""
+
+        def edit(data: bytes | None) -> bytes | None:
+            if data == written:
+                return records.restored(inverse, written or b"")
+            _check_still(step.after, step, data)
+            if step.before is None:
+                return _without_entry(data or b"", step, self.record.objects)
+            return step.place.format.set_member(data or b"", step.keys, step.before)
+
+        self._rewrite(step, edit, None)
+
+    def _rewrite(
+        self, step: EntryStep, edit: files.Edit, announce: files.Announce | None
+    ) -> tuple[bytes | None, bytes | None]:
+        lock: Callable[[], AbstractContextManager[None]] = nullcontext
+        if step.place.client_lock:
+            lock = partial(locks.of_claude_code, step.path)
+        with reading.located(step.path):
+            return files.rewrite(step.path, edit, announce=announce, lock=lock)
+
+    # Skills
+
+    def _skill(self, step: SkillStep) -> None:
+        if step.skill is not None:
+            self._make_folder(step.folder.parent)
+        if step.save:
+            self.saved.append(folders.save(step.folder, self.env.state_folder / "backups" / "skills"))
+        swap = folders.Swap(
+            step.folder, step.skill.folder if step.skill else None, step.skill.files if step.skill else ()
+        )
+        change = SkillChange(str(step.folder), str(swap.staging), dict(step.skill.files) if step.skill else None)
+        self.record = _remembered([step], self.record, self.version)
+        self.swaps.append((swap, change))
+        self._announce(change)
+        swap.make()
+        self.undo.append(swap.undo)
+        self._save_record()
+        if step.skill is None:
+            self.emptied.append(step.folder.parent)
+
+    # What survives a kill
+
+    def _announce(self, last: EntryChange | SkillChange) -> None:
+        skills = tuple(change for _, change in self.swaps)
+        journal.write(self.env.state_folder, Journal(self.record, last, skills))
+
+    def _save_record(self) -> None:
+        data = records.to_bytes(self.record) if self._has_content() else None
+        files.rewrite(self.env.state_folder / records.FILE, lambda _: data)
+
+    def _has_content(self) -> bool:
+        """A record of nothing but the folders that it lies in itself is none."""
+        state = self.env.state_folder
+        own = [path for path in map(Path, self.record.folders) if path == state or path in state.parents]
+        return bool(self.record.entries or self.record.skills or len(own) < len(self.record.folders))
+
+    def _tidy(self) -> None:
+        """The state folder goes, where it holds nothing more than the lock of this run: that goes with it."""
+        state = self.env.state_folder
+        if not self._has_content() and {path.name for path in state.iterdir()} <= {locks.FILE}:
+            (state / locks.FILE).unlink(missing_ok=True)
+            folders.remove_if_empty(Path(path) for path in self.record.folders)
 
 
-def _check_still(step: EntryStep, data: bytes | None) -> None:
-    """The edit is made in what the file holds now; the entry itself has to be the one that the plan was made for."""
+def _remembered(steps: Sequence[Step], record: Record, version: str) -> Record:
+    """The record after `steps` that write nothing into a client's file."""
+    for step in steps:
+        if isinstance(step, EntryStep):
+            record = _remembered_entry(step, record)
+        elif isinstance(step, SkillStep):
+            record = _remembered_skill(step, record, version)
+    return record
+
+
+def _remembered_entry(step: EntryStep, record: Record) -> Record:
+    if step.outcome in ("absent", "left"):
+        return record.with_entry(step.path, step.keys, None)
+    if step.outcome == "unchanged" and record.entry(step.path, step.keys) is None:
+        return record.with_entry(step.path, step.keys, _entry_record(step, None, None, None))
+    return record
+
+
+def _remembered_skill(step: SkillStep, record: Record, version: str) -> Record:
+    if step.skill is None:
+        return _without_user(step, record)
+    known = record.skills.get(str(step.folder))
+    if step.outcome == "shared" and known is None:
+        return record  # a copy that this program did not install is not its to look after
+    users = tuple(sorted({*(known.users if known else ()), step.user}))
+    found = step.outcome in UNCHANGED and (known.found if known else step.outcome == "unchanged")
+    return record.with_skill(step.folder, SkillRecord(version, dict(step.skill.files), users, found))
+
+
+def _without_user(step: SkillStep, record: Record) -> Record:
+    for folder, known in record.skills.items():
+        gone = Path(folder) == step.folder and step.outcome in ("removed", "absent", "left")
+        users = tuple(user for user in known.users if user != step.user)
+        record = record.with_skill(Path(folder), None if gone or not users else replace(known, users=users))
+    return record
+
+
+def _check_still(expected: object, step: EntryStep, data: bytes | None) -> None:
+    """The edit is made in what the file holds now; the entry itself has to be the one that it was made for."""
     current = None if data is None else step.place.format.read_member(data, step.keys)
-    if current != step.before:
+    if current != expected:
         raise PlanOutdated(f"{step.path}: the entry was changed by another program just now", "run this again")
 
 
@@ -177,8 +328,8 @@ def _missing_objects(data: bytes | None, step: EntryStep) -> list[str]:
     ]
 
 
-def _with_entry(data: bytes, step: EntryStep) -> bytes:
-    for path, value in entries.differences(step.before, step.after):
+def _with_entry(data: bytes, step: EntryStep, after: object) -> bytes:
+    for path, value in entries.differences(step.before, after):
         data = step.place.format.set_member(data, (*step.keys, *path), value)
     return data
 
@@ -215,15 +366,3 @@ def _inverse_of_both(earlier: Inverse | None, before: bytes | None, after: bytes
         return None
     exact, original = records.inverted(earlier, before)
     return records.inverse_of(original, after) if exact else None
-
-
-def _save(record: Record, folder: Path) -> None:
-    """Writes the record; one that holds nothing but its own folders goes, with them."""
-    own = [path for path in map(Path, record.folders) if path == folder or path in folder.parents]
-    if not record.entries and not record.skills and len(own) == len(record.folders):
-        files.rewrite(folder / records.FILE, lambda _: None)
-        folders.remove_if_empty(own)
-        return
-    made = tuple(str(path) for path in folders.make(folder, 0o700))
-    record = replace(record, folders=(*record.folders, *made))
-    files.rewrite(folder / records.FILE, lambda _: records.to_bytes(record))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import sys
@@ -15,7 +16,7 @@ import click
 from . import bundle as bundles
 from . import record as records
 from . import report
-from .apply import apply
+from .apply import carry_out
 from .bundle import Bundle
 from .clients import CLIENTS, Client
 from .environment import Environment
@@ -102,12 +103,12 @@ def install(
         request = Request(scope, tracking_uri, variables, pin, force, not no_verify)
         run.use(folder)
         run.remember()
-        plans = _install_plans(names, request, run, ask=not (check or as_json))
+        make_plans = _install_plans(_rows(names), request, run, ask=not (check or as_json))
         if check:
-            run.show_check(plans)
+            run.show_check(make_plans(run.record))
             return
-        missing = _absent(plans, run.env)
-        saved = apply(plans, run.bundle.version, run.env)
+        missing = _absent(_rows(names), run.env)
+        plans, saved = carry_out(make_plans, run.bundle.version, run.env)
         run.show_done(plans, saved)
         results = _verified(plans, run) if request.verify else []
         run.show_document(plans, results)
@@ -130,14 +131,16 @@ def uninstall(names: tuple[str, ...], scope: str, purge: bool, check: bool, as_j
         run.use()
         run.remember()
         removing = _rows(names)
-        context = Context(scope, force, run.env, run.bundle, run.record, removing)
-        plans = [plan_uninstall(client, context) for client in removing]
-        if purge:
-            plans.append(plan_purge(context, run.embedded_uri))
+
+        def make_plans(record: Record) -> list[Plan]:
+            context = Context(scope, force, run.env, run.bundle, record, removing)
+            plans = [plan_uninstall(client, context) for client in removing]
+            return [*plans, plan_purge(context, run.embedded_uri)] if purge else plans
+
         if check:
-            run.show_check(plans)
+            run.show_check(make_plans(run.record))
             return
-        saved = apply(plans, run.bundle.version, run.env)
+        plans, saved = carry_out(make_plans, run.bundle.version, run.env)
         run.show_done(plans, saved)
         run.show_document(plans, [])
 
@@ -269,21 +272,22 @@ def _found_here(env: Environment) -> tuple[Client, ...]:
     return tuple(client for client in CLIENTS.values() if is_present(client, env)) or tuple(CLIENTS.values())
 
 
-def _install_plans(names: tuple[str, ...], request: Request, run: _Run, *, ask: bool) -> list[Plan]:
+def _install_plans(
+    clients: tuple[Client, ...], request: Request, run: _Run, *, ask: bool
+) -> Callable[[Record], list[Plan]]:
+    """How to plan an installation. It may be planned twice; the user is asked once."""
     person = ask and sys.stdin.isatty() and sys.stderr.isatty()
-    plans: list[Plan] = []
-    for client in _rows(names):
-        context = InstallContext(
-            request,
-            run.env,
-            run.bundle,
-            run.record,
-            run.embedded_uri,
-            _ask if person else None,
-            tuple(plans),
-        )
-        plans.append(plan_install(client, context))
-    return plans
+    asker = functools.cache(_ask) if person else None
+
+    def make_plans(record: Record) -> list[Plan]:
+        plans: list[Plan] = []
+        for client in clients:
+            earlier = tuple(plans)
+            context = InstallContext(request, run.env, run.bundle, record, run.embedded_uri, asker, earlier)
+            plans.append(plan_install(client, context))
+        return plans
+
+    return make_plans
 
 
 def _ask() -> str:
@@ -308,10 +312,10 @@ def _ask() -> str:
     )
 
 
-def _absent(plans: list[Plan], env: Environment) -> list[str]:
+def _absent(clients: tuple[Client, ...], env: Environment) -> list[str]:
     from .clients import is_present
 
-    return [plan.client.title for plan in plans if not is_present(plan.client, env)]
+    return [client.title for client in clients if not is_present(client, env)]
 
 
 def _verified(plans: list[Plan], run: _Run) -> list[Any]:

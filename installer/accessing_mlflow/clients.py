@@ -26,6 +26,8 @@ class Place:
 
     file: str
     keys: tuple[str, ...] = ("mcpServers",)
+    client_lock: bool = False
+    """Whether the client takes a lock of its own to write the file: a folder beside it."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Entries:
     format: Format
     shared: bool
     """Whether the file belongs to a project, and so to other people too."""
+    client_lock: bool = False
 
     @property
     def label(self) -> str:
@@ -102,9 +105,9 @@ CLAUDE = Client(
     title="Claude Code",
     precedence=("local", "project", "user"),
     entries={
-        "user": Place("{state}"),
+        "user": Place("{state}", client_lock=True),
         "project": Place("{project}/.mcp.json"),
-        "local": Place("{state}", ("projects", "{repository}", "mcpServers")),
+        "local": Place("{state}", ("projects", "{repository}", "mcpServers"), client_lock=True),
     },
     skills={"user": "{config}/skills", "project": "{project}/.claude/skills", "local": "{config}/skills"},
     format=jsonc,
@@ -229,4 +232,5 @@ def _on_this_machine(place: Place, client: Client, env: Environment) -> Entries:
         tuple(resolve(key, client, env) for key in place.keys),
         client.format,
         shared=place.file.startswith("{project}"),
+        client_lock=place.client_lock,
     )

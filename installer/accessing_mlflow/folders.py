@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -14,46 +15,78 @@ class FolderError(InstallerError):
     """A folder cannot be made, copied or removed; the message has its path and the system's reason."""
 
 
+def missing(folder: Path) -> list[Path]:
+    """Those of `folder` and its parents that are not there, the outermost first."""
+    return [path for path in (*reversed(folder.parents), folder) if not path.exists()]
+
+
 def make(folder: Path, mode: int = 0o777) -> list[Path]:
     """Makes `folder` and its parents where they are missing; gives those that were made, the outermost first."""
-    missing: list[Path] = []
-    parent = folder
-    while not parent.exists():
-        missing.insert(0, parent)
-        parent = parent.parent
+    paths = missing(folder)
     try:
-        for path in missing:
+        for path in paths:
             path.mkdir(mode)
     except OSError as error:
         raise FolderError(f"{error.filename} cannot be made: {error.strerror}") from None
-    return missing
+    return paths
 
 
-def replace(target: Path, source: Path, names: Iterable[str]) -> None:
-    """Makes `target` a copy of the files `names` of `source`, in one step as others see it.
+class Swap:
+    """A folder is replaced by a copy of another one, or removed, in two steps: `make`, then `end` or `undo`.
 
-    The copy is made beside the folder that holds `target`, never in it: clients load every folder in there. Only
-    where that is another file system it is made inside, one level deeper than clients look.
-    An earlier `target` goes away with the staging folder, and comes back if the swap fails. Raises FolderError.
+    The copy is made beside the folder that holds `target`, never in it: clients load every folder in there. Only where
+    that is another file system it is made inside, one level deeper than clients look. What was there before waits in
+    the staging folder until the end.
     """
-    import tempfile
 
-    holder = Path(os.path.realpath(target.parent))
-    final = holder / target.name
-    try:
-        with tempfile.TemporaryDirectory(prefix=".accessing-mlflow-", dir=_staging_place(holder)) as staging:
-            fresh, old = Path(staging, "new"), Path(staging, "old")
-            _copy(source, fresh, names)
-            if final.exists():
-                final.rename(old)
-            try:
-                fresh.rename(final)
-            except OSError:
-                if old.exists():
-                    old.rename(final)
-                raise
-    except OSError as error:
-        raise FolderError(f"{target} cannot be written: {error.strerror or error}") from None
+    def __init__(self, target: Path, source: Path | None, names: Iterable[str]) -> None:
+        """`source`: None to remove. Nothing is done yet."""
+        self._holder = Path(os.path.realpath(target.parent))
+        self._final = self._holder / target.name
+        self._shown = target
+        self._source = source
+        self._names = tuple(names)
+        self.staging = _staging_place(self._holder) / f".accessing-mlflow-{os.getpid()}-{secrets.token_hex(4)}"
+
+    def make(self) -> None:
+        """Two renames on one file system. Raises FolderError, with everything as it was."""
+        fresh, old = self.staging / "new", self.staging / "old"
+        try:
+            self.staging.mkdir(0o700)
+            if self._source is not None:
+                _copy(self._source, fresh, self._names)
+            if self._final.exists():
+                self._final.rename(old)
+            if self._source is not None:
+                fresh.rename(self._final)
+        except OSError as error:
+            self.undo()
+            raise FolderError(f"{self._shown} cannot be written: {error.strerror or error}") from None
+
+    def undo(self) -> None:
+        """What was there before is there again. Raises FolderError."""
+        import shutil
+
+        old = self.staging / "old"
+        try:
+            if not self.staging.is_dir():
+                return
+            if self._source is not None and not (self.staging / "new").exists() and self._final.exists():
+                self._final.rename(self.staging / "undone")
+            if old.exists():
+                old.rename(self._final)
+            shutil.rmtree(self.staging)
+        except OSError as error:
+            raise FolderError(f"{self._shown} cannot be put back from {old}: {error.strerror or error}") from None
+
+    def end(self) -> None:
+        """What was there before goes. Raises FolderError."""
+        import shutil
+
+        try:
+            shutil.rmtree(self.staging)
+        except OSError as error:
+            raise FolderError(f"{self.staging} cannot be removed: {error.strerror or error}") from None
 
 
 def save(folder: Path, backups: Path) -> Path:
@@ -68,20 +101,6 @@ def save(folder: Path, backups: Path) -> Path:
     except (OSError, shutil.Error) as error:
         raise FolderError(f"{folder} cannot be saved in {backups}: {error}") from None
     return place / folder.name
-
-
-def remove(folder: Path) -> None:
-    """Removes `folder` in one step as others see it: it is moved out of its parent first. Raises FolderError."""
-    import tempfile
-
-    holder = Path(os.path.realpath(folder.parent))
-    try:
-        with tempfile.TemporaryDirectory(prefix=".accessing-mlflow-", dir=_staging_place(holder)) as staging:
-            (holder / folder.name).rename(Path(staging, "old"))
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise FolderError(f"{folder} cannot be removed: {error.strerror}") from None
 
 
 def clear(folder: Path, keep: Collection[Path]) -> None:

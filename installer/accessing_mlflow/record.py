@@ -103,7 +103,7 @@ def read(folder: Path) -> Record:
     except UnicodeDecodeError:
         raise _unreadable(file, "it is not UTF-8") from None
     try:
-        return _from_data(json.loads(text))
+        return from_data(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _unreadable(file, f"{type(error).__name__}: {error}") from None
 
@@ -131,11 +131,16 @@ def inverted(inverse: Inverse, current: bytes) -> tuple[bool, bytes | None]:
     """(True, the content before: None for no file) where `current` is just what was written; (False, None) else."""
     if digest(current) != inverse.after:
         return False, None
+    before = restored(inverse, current)
+    return inverse.before in ("", digest(before or b"")), before
+
+
+def restored(inverse: Inverse, written: bytes) -> bytes | None:
+    """The content before, of the content that was written; None for no file."""
     if not inverse.before:
-        return True, None
+        return None
     removed = base64.b64decode(inverse.removed)
-    before = current[: inverse.offset] + removed + current[inverse.offset + inverse.length :]
-    return digest(before) == inverse.before, before
+    return written[: inverse.offset] + removed + written[inverse.offset + inverse.length :]
 
 
 def digest(data: bytes) -> str:
@@ -173,7 +178,7 @@ def _with(items: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
     return rest if value is None else {**rest, key: value}
 
 
-def _from_data(data: Any) -> Record:
+def from_data(data: Any) -> Record:
     """Raises ValueError, KeyError or TypeError for anything that `to_bytes` would not write."""
     if data["schema"] != SCHEMA:
         raise ValueError(f"schema {data['schema']}: written by another version")

@@ -1,0 +1,146 @@
+"""What a run is about to do, written down before it does it, so that the next run can clear up after a kill.
+
+The record follows only when a change is made. A run that was killed in between left the change, or it did not: the
+journal has the record that goes with the change, and how to tell.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from . import bundle, files
+from . import record as records
+from .clients import CLIENTS
+from .documents import DocumentError
+from .errors import InstallerError
+from .record import Record
+
+FILE = "journal.json"
+
+
+@dataclass(frozen=True)
+class EntryChange:
+    """An entry becomes `after` (None: no entry)."""
+
+    client: str
+    file: str
+    keys: tuple[str, ...]
+    after: Any
+
+
+@dataclass(frozen=True)
+class SkillChange:
+    """The skill folder `folder` comes to hold `files` (None: it goes), by way of the folder `staging`."""
+
+    folder: str
+    staging: str
+    files: dict[str, str] | None
+
+
+@dataclass(frozen=True)
+class Journal:
+    """`record`: the one that goes with the last of the changes. Of the others it has been written already."""
+
+    record: Record
+    last: EntryChange | SkillChange
+    skills: tuple[SkillChange, ...]
+    """The skill folders that were changed in this run, whose staging folders are there until its end."""
+
+
+def write(folder: Path, journal: Journal) -> None:
+    """Writes the journal, to stay. Raises FileError."""
+    data = {
+        "record": json.loads(records.to_bytes(journal.record)),
+        "entry": asdict(journal.last) if isinstance(journal.last, EntryChange) else None,
+        "skills": [asdict(change) for change in journal.skills],
+    }
+    files.rewrite(folder / FILE, lambda _: json.dumps(data).encode("ascii"))
+
+
+def is_there(folder: Path) -> bool:
+    """Whether a run was killed, or is at work."""
+    return (folder / FILE).exists()
+
+
+def remove(folder: Path) -> None:
+    """Ends a run. Raises FileError."""
+    files.rewrite(folder / FILE, lambda _: None)
+
+
+def recover(folder: Path) -> None:
+    """Finishes or reverts what a killed run left half done. To be called under the program's own lock.
+
+    Raises InstallerError where what is there cannot be told apart.
+    """
+    _remove_leftovers(folder)
+    text = files.read(folder / FILE)
+    if text is None:
+        return
+    try:
+        data = json.loads(text)
+        record = records.from_data(data["record"])
+        skills = [SkillChange(**change) for change in data["skills"]]
+        entry = EntryChange(**{**data["entry"], "keys": tuple(data["entry"]["keys"])}) if data["entry"] else None
+    except (ValueError, KeyError, TypeError) as error:
+        file = folder / FILE
+        raise InstallerError(f"{file} cannot be read: {type(error).__name__}", f"mv {file} {file}.old") from None
+    for change in skills:
+        _settle(change)
+    if entry is not None:
+        _remove_leftovers(Path(os.path.realpath(entry.file)).parent)
+    if _is_done(entry) if entry is not None else _is_done_skill(skills[-1]):
+        files.rewrite(folder / records.FILE, lambda _: records.to_bytes(record))
+    remove(folder)
+
+
+def _settle(change: SkillChange) -> None:
+    """A folder that was on its way goes back, and the staging folder goes."""
+    folder, staging = Path(change.folder), Path(change.staging)
+    old = staging / "old"
+    with suppress(FileNotFoundError):
+        if change.files is not None and not folder.exists() and old.exists():
+            old.rename(Path(os.path.realpath(folder.parent)) / folder.name)
+        shutil.rmtree(staging)
+
+
+def _is_done(change: EntryChange) -> bool:
+    """Whether the change was made before the run was killed."""
+    data = files.read(Path(change.file))
+    if data is None:
+        return change.after is None
+    try:
+        return bool(CLIENTS[change.client].format.read_member(data, change.keys) == change.after)
+    except DocumentError:  # somebody has broken the file since
+        return False
+
+
+def _is_done_skill(change: SkillChange) -> bool:
+    folder = Path(change.folder)
+    found = bundle.file_hashes(folder) if folder.is_dir() else None
+    return found == change.files
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Removes the temporary files of runs that were killed; not those of another user who is at work just now."""
+    if folder.is_dir():
+        for path in folder.glob(f".*{files.TEMPORARY}*.tmp"):
+            if not _is_running(path.name.partition(files.TEMPORARY)[2].partition(".")[0]):
+                path.unlink(missing_ok=True)
+
+
+def _is_running(number: str) -> bool:
+    if not number.isdigit() or int(number) == os.getpid():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,149 @@
+"""Locks: one for all runs of this program by this user, and the one that Claude Code takes for its own state file."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from .errors import InstallerError
+
+# Claude Code's rules, measured with 2.1.330: a lock whose mtime is older than this many seconds is stale, and whoever
+# waits takes it over. Its start-up bookkeeping gives up after 1.3 s and then writes without the lock, so it must be
+# held for less: just for reading again, the edit and the replacement.
+STALE = 10.0
+_REFRESH = 2.5
+_POLL = 0.02
+FILE = "lock"
+WAIT = 30.0
+"""Seconds to wait for a lock that somebody holds."""
+
+
+class LockError(InstallerError):
+    """Somebody else holds a lock for too long, or it cannot be made."""
+
+
+@contextmanager
+def of_this_program(folder: Path, wait: float = WAIT) -> Iterator[None]:
+    """Keeps other runs of this program out. The lock is a file in `folder`, which must be there.
+
+    The system lets go of it however a run ends. Raises LockError.
+    """
+    file = folder / FILE
+    deadline = time.monotonic() + wait
+    descriptor = _locked(file)
+    while descriptor is None:
+        if time.monotonic() > deadline:
+            raise LockError(f"another run of this program has been busy for {wait:.0f} s ({file})", "run this again")
+        time.sleep(_POLL)
+        descriptor = _locked(file)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            file.unlink()
+        os.close(descriptor)
+
+
+def _locked(file: Path) -> int | None:
+    """The locked file's descriptor; None where another has it, or has just removed it."""
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    except PermissionError as error:
+        if os.name == "nt":  # being removed by the one who had it
+            return None
+        raise _unusable(file, error) from None
+    except OSError as error:
+        raise _unusable(file, error) from None
+    try:
+        if _take(descriptor) and os.path.samestat(os.fstat(descriptor), file.stat()):
+            return descriptor
+    except FileNotFoundError:
+        pass
+    os.close(descriptor)
+    return None
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+@contextmanager
+def of_claude_code(file: Path, wait: float = WAIT) -> Iterator[None]:
+    """Claude Code's lock of its state file: a folder beside `file` as Claude Code opens it, symlinks unresolved.
+
+    While it is held its mtime is refreshed; a stale one is taken over. Raises LockError.
+    """
+    lock = file.with_name(file.name + ".lock")
+    deadline = time.monotonic() + wait
+    while (mine := _made(lock)) is None:
+        if time.monotonic() > deadline:
+            raise LockError(
+                f"{file} is locked by Claude Code, for more than {wait:.0f} s ({lock})",
+                "close Claude Code and run this again",
+            )
+        time.sleep(_POLL)
+    done = threading.Event()
+    refresher = threading.Thread(target=_refresh, args=(lock, done), daemon=True)
+    refresher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        refresher.join()
+        with suppress(OSError):
+            if lock.stat().st_ino == mine:  # otherwise it was taken over, and is another's
+                lock.rmdir()
+
+
+def _made(lock: Path) -> int | None:
+    """The number of the lock's folder once it is made; None where somebody else holds it."""
+    try:
+        lock.mkdir()
+        return lock.stat().st_ino
+    except FileExistsError:
+        _remove_stale(lock)
+    except FileNotFoundError:
+        pass  # somebody has taken it for stale at once: try again
+    except OSError as error:
+        raise _unusable(lock, error) from None
+    return None
+
+
+def _remove_stale(lock: Path) -> None:
+    """A lock that nobody refreshes was left by a process that was killed."""
+    try:
+        first = lock.stat()
+        if time.time() - first.st_mtime <= STALE:
+            return
+        now = lock.stat()  # two who wait see it at once: the second must not remove the first one's new lock
+        if (now.st_ino, now.st_mtime_ns) == (first.st_ino, first.st_mtime_ns):
+            lock.rmdir()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise _unusable(lock, error) from None
+
+
+def _refresh(lock: Path, done: threading.Event) -> None:
+    while not done.wait(_REFRESH):
+        with suppress(OSError):
+            os.utime(lock)
+
+
+def _unusable(lock: Path, error: OSError) -> LockError:
+    return LockError(f"{lock} cannot be made: {error.strerror}", f"see who may write in {lock.parent}")
