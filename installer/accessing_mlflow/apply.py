@@ -34,8 +34,9 @@ class PlanOutdated(InstallerError):
 def carry_out(make_plans: MakePlans, version: str, env: Environment) -> tuple[list[Plan], list[str]]:
     """Makes plans and carries them out; gives them, and lines about copies that were saved.
 
-    A run that has nothing to do takes no lock and writes nothing. Any other makes its plans anew under the lock, since
-    another one may have come first. Raises InstallerError, after undoing what was done by then.
+    A run that has nothing to do takes no lock and writes nothing. Under the lock the plans are made anew where another
+    run came first, or another program changed the entry meanwhile. Raises InstallerError, after undoing what was done
+    by then.
     """
     record = records.read(env.state_folder)
     plans = make_plans(record)
@@ -44,16 +45,18 @@ def carry_out(make_plans: MakePlans, version: str, env: Environment) -> tuple[li
     _check_owner(env)
     state = folders.make(env.state_folder, 0o700)
     with locks.of_this_program(env.state_folder):
-        journal.recover(env.state_folder)
+        recovered = journal.recover(env.state_folder)
+        now = records.read(env.state_folder)
+        if recovered or now != record:  # another run came first
+            plans = make_plans(now)
         for attempt in range(_ATTEMPTS):
-            record = records.read(env.state_folder)
-            record = replace(record, folders=(*record.folders, *(str(path) for path in state)))
-            plans = make_plans(record)
+            run = _Run(replace(now, folders=(*now.folders, *map(str, state))), version, env)
             try:
-                return plans, _Run(record, version, env).carry_out(plans)
+                return plans, run.carry_out(plans)
             except PlanOutdated:
                 if attempt == _ATTEMPTS - 1:
                     raise
+            plans = make_plans(now)
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -171,28 +174,38 @@ class _Run:
             _check_still(step.before, step, data)
             return self._taken_away(step, known, data) if removes else _with_entry(data or b"", step, step.after)
 
+        inverse = Inverse("", "", 0, 0, "")
+
         def announce(before: bytes | None, after: bytes | None) -> None:
+            nonlocal inverse
             if before is not None:
                 backups.keep(self.env.state_folder, step.path, before)
-            self.record = self._record_of(step, known, before, after, removes=removes)
+            inverse = records.inverse_of(before, after or b"")
+            self.record = self._record_of(step, known, before, after, inverse, removes=removes)
             self._announce(EntryChange(step.client, str(step.path), step.keys, None if after is None else step.after))
 
-        before, after = self._rewrite(step, edit, announce)
-        self.undo.append(partial(self._undo_entry, step, records.inverse_of(before, after or b""), after))
+        self._rewrite(step, edit, announce)
+        self.undo.append(partial(self._undo_entry, step, inverse))
         self._save_record()
         if removes:
             self.emptied.append(step.path.parent)
 
     def _record_of(
-        self, step: EntryStep, known: EntryRecord | None, before: bytes | None, after: bytes | None, *, removes: bool
+        self,
+        step: EntryStep,
+        known: EntryRecord | None,
+        before: bytes | None,
+        after: bytes | None,
+        inverse: Inverse,
+        *,
+        removes: bool,
     ) -> Record:
         missing = _missing_objects(after if removes else before, step)
         if removes:
             rest = tuple(made for made in self.record.objects if made not in missing)
             return replace(self.record, objects=rest).with_entry(step.path, step.keys, None)
-        assert after is not None
         record = replace(self.record, objects=(*self.record.objects, *missing))
-        return record.with_entry(step.path, step.keys, _entry_record(step, known, before, after))
+        return record.with_entry(step.path, step.keys, _entry_record(step, known, before, after, inverse))
 
     def _taken_away(self, step: EntryStep, known: EntryRecord | None, data: bytes | None) -> bytes | None:
         assert data is not None
@@ -206,12 +219,13 @@ class _Run:
             else _without_entry(data, step, self.record.objects)
         )
 
-    def _undo_entry(self, step: EntryStep, inverse: Inverse, written: bytes | None) -> None:
+    def _undo_entry(self, step: EntryStep, inverse: Inverse) -> None:
         """The inverse edit of what the file holds now, which others may have changed since."""
 
         def edit(data: bytes | None) -> bytes | None:
-            if data == written:
-                return records.restored(inverse, written or b"")
+            exact, before = records.inverted(inverse, data or b"")
+            if exact:
+                return before
             _check_still(step.after, step, data)
             if step.before is None:
                 return _without_entry(data or b"", step, self.record.objects)
@@ -286,7 +300,7 @@ def _remembered_entry(step: EntryStep, record: Record) -> Record:
     if step.outcome in ("absent", "left"):
         return record.with_entry(step.path, step.keys, None)
     if step.outcome == "unchanged" and record.entry(step.path, step.keys) is None:
-        return record.with_entry(step.path, step.keys, _entry_record(step, None, None, None))
+        return record.with_entry(step.path, step.keys, _entry_record(step, None))
     return record
 
 
@@ -347,22 +361,26 @@ def _without_entry(data: bytes, step: EntryStep, made: Sequence[str]) -> bytes |
     return data
 
 
-def _entry_record(step: EntryStep, known: EntryRecord | None, before: bytes | None, after: bytes | None) -> EntryRecord:
+def _entry_record(
+    step: EntryStep,
+    known: EntryRecord | None,
+    before: bytes | None = None,
+    after: bytes | None = None,
+    inverse: Inverse | None = None,
+) -> EntryRecord:
     """What has to be remembered: against the state before the first installation, as far as it can be told.
 
-    `before` and `after`: the file's content; no `after` where the entry was there already, and nothing was written.
+    `before`, `after` and `inverse`: of the edit of the file; none where the entry was there already.
     """
-    original, inverse = step.before, None
-    if after is not None:
-        inverse = records.inverse_of(before, after)
-        if known is not None and step.before is not None and known.before != known.installed:
-            original, inverse = known.before, _inverse_of_both(known.inverse, before, after)
+    original = step.before
+    if inverse is not None and known is not None and step.before is not None and known.before != known.installed:
+        original, inverse = known.before, _inverse_of_both(known.inverse, before, after)
     return EntryRecord(step.client, str(step.path), step.keys, original, step.after, inverse)
 
 
-def _inverse_of_both(earlier: Inverse | None, before: bytes | None, after: bytes) -> Inverse | None:
+def _inverse_of_both(earlier: Inverse | None, before: bytes | None, after: bytes | None) -> Inverse | None:
     """The inverse of an earlier edit and this one; None where others have changed the file in between."""
-    if earlier is None or before is None:
+    if earlier is None or before is None or after is None:
         return None
     exact, original = records.inverted(earlier, before)
     return records.inverse_of(original, after) if exact else None

@@ -73,15 +73,15 @@ def remove(folder: Path) -> None:
     files.rewrite(folder / FILE, lambda _: None)
 
 
-def recover(folder: Path) -> None:
-    """Finishes or reverts what a killed run left half done. To be called under the program's own lock.
+def recover(folder: Path) -> bool:
+    """Finishes or reverts what a killed run left half done, and says whether there was such a run.
 
-    Raises InstallerError where what is there cannot be told apart.
+    To be called under the program's own lock. Raises InstallerError where what is there cannot be told apart.
     """
     _remove_leftovers(folder)
     text = files.read(folder / FILE)
     if text is None:
-        return
+        return False
     try:
         data = json.loads(text)
         record = records.from_data(data["record"])
@@ -97,6 +97,7 @@ def recover(folder: Path) -> None:
     if _is_done(entry) if entry is not None else _is_done_skill(skills[-1]):
         files.rewrite(folder / records.FILE, lambda _: records.to_bytes(record))
     remove(folder)
+    return True
 
 
 def _settle(change: SkillChange) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import queue
 import shutil
 import subprocess
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,11 +51,30 @@ def probe(
 
     with _quiet_sdk(), _started(command, args, env, cwd) as server:
         try:
-            report = asyncio.run(asyncio.wait_for(_interview(server), timeout))
+            report = _in_a_thread(lambda: asyncio.run(asyncio.wait_for(_interview(server), timeout)))
         except asyncio.TimeoutError:
             raise server.error(f"no answer within {timeout:g} s") from None
         server.leave()
     return report
+
+
+def _in_a_thread(work: Callable[[], ServerReport]) -> ServerReport:
+    """What `work` gives or raises. Python delivers signals to the main thread, which only waits here: an exception
+    out of a signal's handler in the midst of an event loop can leave the loop waiting for ever.
+    """
+    answers: queue.Queue[ServerReport | BaseException] = queue.Queue()
+
+    def run() -> None:
+        try:
+            answers.put(work())
+        except BaseException as error:  # raised in the main thread, below
+            answers.put(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    answer = answers.get()
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
 
 
 async def _interview(server: Server) -> ServerReport:

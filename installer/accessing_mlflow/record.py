@@ -18,6 +18,7 @@ from .errors import InstallerError
 
 FILE = "record.json"
 SCHEMA = 1
+_PIECE = 1 << 18
 
 _T = TypeVar("_T")
 
@@ -117,7 +118,7 @@ def inverse_of(before: bytes | None, after: bytes) -> Inverse:
     """The inverse of the edit that made `before` into `after`."""
     old = before or b""
     start = _common_prefix(old, after)
-    end = _common_suffix(old[start:], after[start:])
+    end = _common_suffix(old, after, min(len(old), len(after)) - start)
     return Inverse(
         after=digest(after),
         before="" if before is None else digest(before),
@@ -153,17 +154,20 @@ def _common_prefix(one: bytes, other: bytes) -> int:
     return _longest(min(len(one), len(other)), lambda low, high: one[low:high] == other[low:high])
 
 
-def _common_suffix(one: bytes, other: bytes) -> int:
-    """How many trailing bytes are the same."""
+def _common_suffix(one: bytes, other: bytes, limit: int) -> int:
+    """How many trailing bytes are the same, up to `limit`."""
     return _longest(
-        min(len(one), len(other)),
+        limit,
         lambda low, high: one[len(one) - high : len(one) - low] == other[len(other) - high : len(other) - low],
     )
 
 
 def _longest(limit: int, same: Callable[[int, int], bool]) -> int:
-    """The largest length up to `limit` that is the same throughout; by halving: slices compare at memory speed."""
-    low, high = 0, limit
+    """The largest length up to `limit` that is the same throughout; in pieces: slices compare at memory speed."""
+    low = 0
+    while low < limit and same(low, min(low + _PIECE, limit)):
+        low = min(low + _PIECE, limit)
+    high = min(low + _PIECE, limit)
     while low < high:
         middle = (low + high + 1) // 2
         if same(low, middle):

@@ -150,8 +150,23 @@ class _Object:
         self.last = member
 
 
+# The last document that was walked, along which keys, and what that gave. An edit asks several questions about one
+# document, each along the same keys or the first of them, and the documents may be large.
+_last: tuple[bytes, list[str], list[_Object], list[tuple[int, _Kind]]] | None = None
+
+
 def _parse(data: bytes, keys: list[str]) -> tuple[list[_Object], list[tuple[int, _Kind]]]:
     """Validate the document. Return the objects on the way along `keys`, root first, and what is not strict JSON."""
+    global _last
+    if _last and _last[0] is data and _last[1][: len(keys)] == keys:
+        return _last[2][: max(len(keys), 1)], _last[3]
+    _last = None  # before another large text is made
+    chain, relaxed = _parse_anew(data, keys)
+    _last = data, keys, chain, relaxed
+    return chain, relaxed
+
+
+def _parse_anew(data: bytes, keys: list[str]) -> tuple[list[_Object], list[tuple[int, _Kind]]]:
     _check_utf8(data)
     try:
         return _walk(data.decode("latin-1"), _start(data), keys), []
