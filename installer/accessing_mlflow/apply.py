@@ -7,8 +7,8 @@ earlier ones are undone by the inverse edit of what is there by then, never by p
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -40,17 +40,17 @@ def carry_out(make_plans: MakePlans, version: str, env: Environment) -> tuple[li
     """
     record = records.read(env.state_folder)
     plans = make_plans(record)
-    if not journal.is_there(env.state_folder) and not _has_work(plans, record, version):
+    if not _was_killed(env.state_folder) and not _has_work(plans, record, version):
         return plans, []
     _check_owner(env)
     state = folders.make(env.state_folder, 0o700)
-    with locks.of_this_program(env.state_folder):
+    with _removed_on_error(state), locks.of_this_program(env.state_folder):
         recovered = journal.recover(env.state_folder)
         now = records.read(env.state_folder)
         if recovered or now != record:  # another run came first
             plans = make_plans(now)
         for attempt in range(_ATTEMPTS):
-            run = _Run(replace(now, folders=(*now.folders, *map(str, state))), version, env)
+            run = _Run(_with_folders(now, state), version, env)
             try:
                 return plans, run.carry_out(plans)
             except PlanOutdated:
@@ -58,6 +58,24 @@ def carry_out(make_plans: MakePlans, version: str, env: Environment) -> tuple[li
                     raise
             plans = make_plans(now)
     raise AssertionError("the last attempt returns or raises")
+
+
+def _was_killed(state_folder: Path) -> bool:
+    """Whether an earlier run has left something to clear up (or another one is at work, and is waited for)."""
+    return journal.is_there(state_folder) or (state_folder / locks.FILE).exists()
+
+
+@contextmanager
+def _removed_on_error(paths: Sequence[Path]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        folders.remove_if_empty(paths)
+        raise
+
+
+def _with_folders(record: Record, paths: Sequence[Path]) -> Record:
+    return replace(record, folders=tuple(dict.fromkeys((*record.folders, *map(str, paths)))))
 
 
 def _has_work(plans: Sequence[Plan], record: Record, version: str) -> bool:
@@ -88,8 +106,6 @@ class _Run:
         self.saved: list[Path] = []
         self.swaps: list[tuple[folders.Swap, SkillChange]] = []
         self.undo: list[Callable[[], object]] = []
-        self.emptied: list[Path] = []
-        """Folders that something was taken out of, which may be empty at the end."""
 
     def carry_out(self, plans: Sequence[Plan]) -> list[str]:
         try:
@@ -102,10 +118,9 @@ class _Run:
             raise
         for swap, _ in self.swaps:
             swap.end()
-        journal.remove(self.env.state_folder)
-        for folder in self.emptied:
-            self._remove_made_folders(folder)
+        self._remove_made_folders()
         self._save_record()
+        journal.remove(self.env.state_folder)
         self._tidy()
         return [f"The earlier folder is kept in {self.env.shown(copy)}" for copy in self.saved]
 
@@ -143,7 +158,6 @@ class _Run:
             folders.clear(step.folder, keep=self.saved)
         else:
             folders.clear(step.folder, keep=())
-            self.emptied.append(step.folder)
 
     def _make_folder(self, folder: Path, mode: int = 0o777) -> None:
         """Remembered first: a folder that is not there is no harm in the record."""
@@ -151,15 +165,21 @@ class _Run:
         if not paths:
             return
         self.undo.append(partial(folders.remove_if_empty, paths))
-        self.record = replace(self.record, folders=(*self.record.folders, *map(str, paths)))
+        self.record = _with_folders(self.record, paths)
         self._save_record()
         folders.make(folder, mode)
 
-    def _remove_made_folders(self, folder: Path) -> None:
-        """Removes `folder` and those above it, as far as this program made them and they are empty now."""
-        mine = [path for path in (folder, *folder.parents) if str(path) in self.record.folders]
-        folders.remove_if_empty(mine)
-        rest = tuple(path for path in self.record.folders if Path(path) not in mine or Path(path).exists())
+    def _remove_made_folders(self) -> None:
+        """Removes the folders that this program made, are empty now, and hold nothing that is installed."""
+        needed = [Path(known.file) for known in self.record.entries.values()]
+        needed += [*map(Path, self.record.skills), self.env.store_folder]
+        unused = [
+            path
+            for path in map(Path, self.record.folders)
+            if not any(path == other or path in other.parents for other in needed if other.exists())
+        ]
+        folders.remove_if_empty(unused)
+        rest = tuple(path for path in self.record.folders if Path(path) not in unused or Path(path).exists())
         self.record = replace(self.record, folders=rest)
 
     # Entries
@@ -178,17 +198,18 @@ class _Run:
 
         def announce(before: bytes | None, after: bytes | None) -> None:
             nonlocal inverse
+            if not inverse.after:
+                self.undo.append(lambda: self._undo_entry(step, inverse))
             if before is not None:
                 backups.keep(self.env.state_folder, step.path, before)
             inverse = records.inverse_of(before, after or b"")
             self.record = self._record_of(step, known, before, after, inverse, removes=removes)
-            self._announce(EntryChange(step.client, str(step.path), step.keys, None if after is None else step.after))
+            after_all = None if after is None else step.after
+            locked = step.place.client_lock
+            self._announce(EntryChange(step.client, str(step.path), step.keys, after_all, locked))
 
         self._rewrite(step, edit, announce)
-        self.undo.append(partial(self._undo_entry, step, inverse))
         self._save_record()
-        if removes:
-            self.emptied.append(step.path.parent)
 
     def _record_of(
         self,
@@ -223,6 +244,8 @@ class _Run:
         """The inverse edit of what the file holds now, which others may have changed since."""
 
         def edit(data: bytes | None) -> bytes | None:
+            if (records.digest(data) if data is not None else "") == inverse.before:
+                return data  # it was never written
             exact, before = records.inverted(inverse, data or b"")
             if exact:
                 return before
@@ -259,8 +282,6 @@ class _Run:
         swap.make()
         self.undo.append(swap.undo)
         self._save_record()
-        if step.skill is None:
-            self.emptied.append(step.folder.parent)
 
     # What survives a kill
 

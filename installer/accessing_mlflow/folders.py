@@ -27,7 +27,8 @@ def make(folder: Path, mode: int = 0o777) -> list[Path]:
         for path in paths:
             path.mkdir(mode)
     except OSError as error:
-        raise FolderError(f"{error.filename} cannot be made: {error.strerror}") from None
+        remove_if_empty(paths)
+        raise FolderError(f"{error.filename or folder} cannot be made: {error.strerror}") from None
     return paths
 
 

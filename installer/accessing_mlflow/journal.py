@@ -10,11 +10,11 @@ import json
 import os
 import shutil
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import bundle, files
+from . import bundle, files, locks
 from . import record as records
 from .clients import CLIENTS
 from .documents import DocumentError
@@ -26,12 +26,13 @@ FILE = "journal.json"
 
 @dataclass(frozen=True)
 class EntryChange:
-    """An entry becomes `after` (None: no entry)."""
+    """An entry becomes `after` (None: no entry). `locked`: under the lock of the client, too."""
 
     client: str
     file: str
     keys: tuple[str, ...]
     after: Any
+    locked: bool
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,12 @@ def recover(folder: Path) -> bool:
         _settle(change)
     if entry is not None:
         _remove_leftovers(Path(os.path.realpath(entry.file)).parent)
+        if entry.locked and Path(entry.file).parent.is_dir():
+            with locks.of_claude_code(Path(entry.file)):  # the killed run's is taken over once it is stale
+                pass
+    # Folders are remembered before they are made, without an entry in the journal.
+    known = records.read(folder).folders
+    record = replace(record, folders=tuple(dict.fromkeys((*record.folders, *known))))
     if _is_done(entry) if entry is not None else _is_done_skill(skills[-1]):
         files.rewrite(folder / records.FILE, lambda _: records.to_bytes(record))
     remove(folder)
