@@ -47,6 +47,7 @@ class Swap:
         self._shown = target
         self._source = source
         self._names = tuple(names)
+        self._is_put = False
         self.staging = _staging_place(self._holder) / f".accessing-mlflow-{os.getpid()}-{secrets.token_hex(4)}"
 
     def make(self) -> None:
@@ -60,6 +61,7 @@ class Swap:
                 self._final.rename(old)
             if self._source is not None:
                 fresh.rename(self._final)
+                self._is_put = True
         except OSError as error:
             self.undo()
             raise FolderError(f"{self._shown} cannot be written: {error.strerror or error}") from None
@@ -72,7 +74,7 @@ class Swap:
         try:
             if not self.staging.is_dir():
                 return
-            if self._source is not None and not (self.staging / "new").exists() and self._final.exists():
+            if self._is_put and self._final.exists():
                 self._final.rename(self.staging / "undone")
             if old.exists():
                 old.rename(self._final)

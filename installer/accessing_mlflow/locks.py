@@ -63,6 +63,9 @@ def _locked(file: Path) -> int | None:
             return descriptor
     except FileNotFoundError:
         pass
+    except OSError as error:  # a file system without locks
+        os.close(descriptor)
+        raise _unusable(file, error) from None
     os.close(descriptor)
     return None
 
