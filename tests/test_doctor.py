@@ -191,3 +191,18 @@ def test_a_working_directory_that_is_gone(home: Home) -> None:
     home.cd("gone").rmdir()
     data = home.json(DOCTOR, expect=1)
     assert data["error"] == "the working directory is gone"
+
+
+def test_verbose_names_the_last_five_versions_that_are_kept(home: Home) -> None:
+    home.write(".claude.json", "{}")
+    for port in range(7):
+        home.run(f"skill-install claude --no-verify --tracking-uri http://h:{port}")
+    assert "kept-versions" not in found(home)
+    status, detail, _ = found(home, f"{DOCTOR} -v")["kept-versions"]
+    assert status == "info"
+    kept = sorted(next(home.path.rglob("backups/files/*")).iterdir())
+    assert [file.name in detail for file in kept] == [True] * 5
+    assert {file.stat().st_mode & 0o777 for file in kept} == {0o600}
+    assert [json.loads(file.read_text())["mcpServers"]["MLflow"]["env"]["MLFLOW_TRACKING_URI"] for file in kept] == [
+        f"http://h:{port}" for port in range(1, 6)
+    ]

@@ -148,9 +148,10 @@ def uninstall(names: tuple[str, ...], scope: str, purge: bool, check: bool, as_j
 @click.command(context_settings=_SETTINGS)
 @click.argument("names", metavar="[CLIENT]...", nargs=-1, type=_CLIENTS)
 @click.option("--offline", is_flag=True, help="Start no server and ask none.")
+@click.option("-v", "--verbose", is_flag=True, help="Also name the earlier versions of files that are kept.")
 @_json
 @_version_option
-def doctor(names: tuple[str, ...], offline: bool, as_json: bool) -> None:
+def doctor(names: tuple[str, ...], offline: bool, verbose: bool, as_json: bool) -> None:
     """Say what is wrong with the installation for CLIENT (claude, cursor), and what mends it.
 
     Without CLIENT: for every client found on this machine.
@@ -167,7 +168,7 @@ def doctor(names: tuple[str, ...], offline: bool, as_json: bool) -> None:
             results.append(checks.of_record(error))
         for client in _rows(names) or _found_here(run.env):
             subjects = in_use(client, run.env, run.bundle, run.record, run.embedded_uri)
-            results += list(checks.run_all(client, subjects, offline=offline))
+            results += list(checks.run_all(client, subjects, offline=offline, verbose=verbose))
         if as_json:
             click.echo(json.dumps(report.doctor_data(results, run.bundle.version, run.env), indent=2))
         run.say(*report.doctor_lines(results, run.env))

@@ -24,6 +24,7 @@ _LABELS = {
     "tracking-uri": "tracking URI",
     "ignored-entry": "ignored entry",
     "other-spelling": "other spelling",
+    "kept-versions": "kept versions",
 }
 
 

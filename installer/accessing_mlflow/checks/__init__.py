@@ -20,6 +20,8 @@ class Check:
     run: Callable[[Subject], Finding | None]
     online: bool = False
     """Whether it starts a server or asks one: left out with --offline."""
+    verbose: bool = False
+    """Whether it is run with -v only."""
 
 
 CHECKS: tuple[Check, ...] = (
@@ -29,6 +31,7 @@ CHECKS: tuple[Check, ...] = (
     Check("entry", "scope", entry.entry),
     Check("ignored-entry", "client", entry.ignored_entry),
     Check("other-spelling", "scope", entry.other_spelling),
+    Check("kept-versions", "scope", machine.kept_versions, verbose=True),
     Check("tracking-uri", "winner", entry.tracking_uri),
     Check("mcp-server", "winner", server.mcp_server, online=True),
     Check("tracking-server", "winner", server.tracking_server, online=True),
@@ -57,9 +60,9 @@ def run(check: Check, subject: Subject) -> Result | None:
     return None if finding is None else Result(check.id, subject.client.name, scope, finding)
 
 
-def run_all(client: Client, subjects: list[Subject], *, offline: bool) -> Iterator[Result]:
+def run_all(client: Client, subjects: list[Subject], *, offline: bool, verbose: bool) -> Iterator[Result]:
     """Every check of one client. `subjects`: its scopes in use, the winning one first."""
-    for check in CHECKS:
+    for check in (check for check in CHECKS if verbose or not check.verbose):
         for subject in subjects if check.per == "scope" else subjects[:1]:
             if check.online and offline:
                 finding = Finding("skipped", "--offline")

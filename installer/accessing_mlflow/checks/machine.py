@@ -1,8 +1,8 @@
-"""Checks of the machine: the client and uvx."""
+"""Checks of the machine: the client, uvx, and the versions of its files that are kept."""
 
 from __future__ import annotations
 
-from .. import clients
+from .. import backups, clients
 from .. import uvx as uvxs
 from .subject import Finding, Subject
 
@@ -26,3 +26,12 @@ def uvx(subject: Subject) -> Finding:
     if not found.on_path:
         return Finding("info", f"{path}, which is not on PATH", path)
     return Finding("ok", path, path)
+
+
+def kept_versions(subject: Subject) -> Finding | None:
+    """The earlier versions of the client's file that this program has kept."""
+    versions = backups.of(subject.env.state_folder, subject.place.file)
+    if not versions:
+        return None
+    names = ", ".join(version.name for version in versions)
+    return Finding("info", f"earlier versions of {subject.place.file.name}: {names}", str(versions[0].parent))
