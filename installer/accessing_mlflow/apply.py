@@ -40,7 +40,7 @@ def carry_out(make_plans: MakePlans, version: str, env: Environment) -> tuple[li
     """
     record = records.read(env.state_folder)
     plans = make_plans(record)
-    if not _was_killed(env.state_folder) and not _has_work(plans, record, version):
+    if not _was_killed(env.state_folder) and not _has_work(plans, record, version, env):
         return plans, []
     _check_owner(env)
     state = folders.make(env.state_folder, 0o700)
@@ -58,6 +58,17 @@ def carry_out(make_plans: MakePlans, version: str, env: Environment) -> tuple[li
                     raise
             plans = make_plans(now)
     raise AssertionError("the last attempt returns or raises")
+
+
+def _unused_folders(record: Record, env: Environment) -> list[Path]:
+    """The folders that this program made and that hold nothing that is installed."""
+    needed = [Path(known.file) for known in record.entries.values()]
+    needed = [path for path in (*needed, *map(Path, record.skills), env.store_folder) if path.exists()]
+    return [
+        path
+        for path in map(Path, record.folders)
+        if not any(path == other or path in other.parents for other in needed)
+    ]
 
 
 def _was_killed(state_folder: Path) -> bool:
@@ -78,8 +89,10 @@ def _with_folders(record: Record, paths: Sequence[Path]) -> Record:
     return replace(record, folders=tuple(dict.fromkeys((*record.folders, *map(str, paths)))))
 
 
-def _has_work(plans: Sequence[Plan], record: Record, version: str) -> bool:
+def _has_work(plans: Sequence[Plan], record: Record, version: str, env: Environment) -> bool:
     steps = [step for plan in plans for step in plan.steps]
+    if any(folders.is_empty(path) for path in _unused_folders(record, env)):
+        return True
     return any(step.outcome not in UNCHANGED for step in steps) or _remembered(steps, record, version) != record
 
 
@@ -171,13 +184,7 @@ class _Run:
 
     def _remove_made_folders(self) -> None:
         """Removes the folders that this program made, are empty now, and hold nothing that is installed."""
-        needed = [Path(known.file) for known in self.record.entries.values()]
-        needed += [*map(Path, self.record.skills), self.env.store_folder]
-        unused = [
-            path
-            for path in map(Path, self.record.folders)
-            if not any(path == other or path in other.parents for other in needed if other.exists())
-        ]
+        unused = _unused_folders(self.record, self.env)
         folders.remove_if_empty(unused)
         rest = tuple(path for path in self.record.folders if Path(path) not in unused or Path(path).exists())
         self.record = replace(self.record, folders=rest)
@@ -186,15 +193,14 @@ class _Run:
 
     def _entry(self, step: EntryStep) -> None:
         removes = step.outcome in ("removed", "restored")
-        known = self.record.entry(step.path, step.keys)
         if not removes:
             self._make_folder(step.path.parent)
+        base = self.record  # for each attempt anew
+        inverse = Inverse("", "", 0, 0, "")
 
         def edit(data: bytes | None) -> bytes | None:
             _check_still(step.before, step, data)
-            return self._taken_away(step, known, data) if removes else _with_entry(data or b"", step, step.after)
-
-        inverse = Inverse("", "", 0, 0, "")
+            return _taken_away(step, base, data or b"") if removes else _with_entry(data or b"", step, step.after)
 
         def announce(before: bytes | None, after: bytes | None) -> None:
             nonlocal inverse
@@ -203,48 +209,21 @@ class _Run:
             if before is not None:
                 backups.keep(self.env.state_folder, step.path, before)
             inverse = records.inverse_of(before, after or b"")
-            self.record = self._record_of(step, known, before, after, inverse, removes=removes)
-            after_all = None if after is None else step.after
-            locked = step.place.client_lock
-            self._announce(EntryChange(step.client, str(step.path), step.keys, after_all, locked))
+            self.record = (
+                _record_without(step, base, after) if removes else _record_with(step, base, before, after, inverse)
+            )
+            locked, last = step.place.client_lock, None if after is None else step.after
+            self._announce(EntryChange(step.client, str(step.path), step.keys, last, locked))
 
         self._rewrite(step, edit, announce)
         self._save_record()
-
-    def _record_of(
-        self,
-        step: EntryStep,
-        known: EntryRecord | None,
-        before: bytes | None,
-        after: bytes | None,
-        inverse: Inverse,
-        *,
-        removes: bool,
-    ) -> Record:
-        missing = _missing_objects(after if removes else before, step)
-        if removes:
-            rest = tuple(made for made in self.record.objects if made not in missing)
-            return replace(self.record, objects=rest).with_entry(step.path, step.keys, None)
-        record = replace(self.record, objects=(*self.record.objects, *missing))
-        return record.with_entry(step.path, step.keys, _entry_record(step, known, before, after, inverse))
-
-    def _taken_away(self, step: EntryStep, known: EntryRecord | None, data: bytes | None) -> bytes | None:
-        assert data is not None
-        if known is not None and known.inverse is not None:
-            exact, before = records.inverted(known.inverse, data)
-            if exact:
-                return before
-        return (
-            _with_entry(data, step, step.after)
-            if step.after is not None
-            else _without_entry(data, step, self.record.objects)
-        )
 
     def _undo_entry(self, step: EntryStep, inverse: Inverse) -> None:
         """The inverse edit of what the file holds now, which others may have changed since."""
 
         def edit(data: bytes | None) -> bytes | None:
-            if (records.digest(data) if data is not None else "") == inverse.before:
+            current = None if data is None else step.place.format.read_member(data, step.keys)
+            if current == step.before:
                 return data  # it was never written
             exact, before = records.inverted(inverse, data or b"")
             if exact:
@@ -361,6 +340,30 @@ def _missing_objects(data: bytes | None, step: EntryStep) -> list[str]:
         for depth in range(1, len(keys))
         if step.place.format.read_member(data, keys[:depth]) is None
     ]
+
+
+def _record_with(step: EntryStep, base: Record, before: bytes | None, after: bytes | None, inverse: Inverse) -> Record:
+    known = base.entry(step.path, step.keys)
+    record = replace(base, objects=(*base.objects, *_missing_objects(before, step)))
+    return record.with_entry(step.path, step.keys, _entry_record(step, known, before, after, inverse))
+
+
+def _record_without(step: EntryStep, base: Record, after: bytes | None) -> Record:
+    missing = _missing_objects(after, step)
+    rest = tuple(made for made in base.objects if made not in missing)
+    return replace(base, objects=rest).with_entry(step.path, step.keys, None)
+
+
+def _taken_away(step: EntryStep, base: Record, data: bytes) -> bytes | None:
+    """`data` as it was before the entry was installed, exactly if nothing else has changed it since."""
+    known = base.entry(step.path, step.keys)
+    if known is not None and known.inverse is not None:
+        exact, before = records.inverted(known.inverse, data)
+        if exact:
+            return before
+    if step.after is not None:
+        return _with_entry(data, step, step.after)
+    return _without_entry(data, step, base.objects)
 
 
 def _with_entry(data: bytes, step: EntryStep, after: object) -> bytes:

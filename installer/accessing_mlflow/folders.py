@@ -25,7 +25,7 @@ def make(folder: Path, mode: int = 0o777) -> list[Path]:
     paths = missing(folder)
     try:
         for path in paths:
-            path.mkdir(mode)
+            path.mkdir(mode, exist_ok=True)  # another program may make it just now
     except OSError as error:
         remove_if_empty(paths)
         raise FolderError(f"{error.filename or folder} cannot be made: {error.strerror}") from None
@@ -121,6 +121,14 @@ def clear(folder: Path, keep: Collection[Path]) -> None:
                 clear(child, keep) if child.is_dir() else child.unlink()
     except OSError as error:
         raise FolderError(f"{folder} cannot be removed: {error.strerror}") from None
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether there is such a folder with nothing in it, as far as it can be read."""
+    try:
+        return not any(folder.iterdir())
+    except OSError:
+        return False
 
 
 def remove_if_empty(paths: Iterable[Path]) -> list[Path]:
