@@ -128,7 +128,7 @@ def test_another_spelling_of_the_name(home: Home) -> None:
         ("https://h/#/experiments/1", "error", "address of a page"),
         ("${NOT_SET_HERE}", "error", "not set here"),
         ("${NOT_SET_HERE:-http://default:1}", "ok", "http://default:1"),
-        ("https://ada:hunter2@h", "warning", "credentials"),
+        ("https://user:hunter2@h", "warning", "credentials"),
     ],
 )
 def test_tracking_uris(home: Home, uri: str, status: str, words: str) -> None:

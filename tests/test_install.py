@@ -384,7 +384,7 @@ class TestTrackingUri:
         assert "$MLFLOW_TRACKING_URI has no scheme" in home.run(self.LINE, expect=1).output
 
     def test_credentials_are_warned_about_refused_in_projects_and_never_shown(self, home: Home) -> None:
-        uri = "https://ada:hunter2@mlflow.example.org"
+        uri = "https://user:hunter2@mlflow.example.org"
         output = home.run(self.LINE, "--tracking-uri", uri).output
         assert "credentials" in output
         assert "hunter2" not in output + json.dumps(home.json(self.LINE)) + home.run(self.LINE, "--check").output

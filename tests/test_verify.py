@@ -104,7 +104,7 @@ def test_the_server_is_started_with_the_clients_own_expansion(working: Home, mlf
 
 
 def test_credentials_go_to_the_users_own_server_and_not_to_one_that_a_project_names(working: Home, web: Web) -> None:
-    working.write(".mlflow/credentials", "[mlflow]\nmlflow_tracking_username=ada\nmlflow_tracking_password=hunter2\n")
+    working.write(".mlflow/credentials", "[mlflow]\nmlflow_tracking_username=user\nmlflow_tracking_password=hunter2\n")
     working.cd("project")
     entry = {"command": "uvx", "args": ["mlflow-mcp"], "env": {"MLFLOW_TRACKING_URI": web.uri}}
     working.write("project/.claude/settings.json", {"mcpServers": {"MLflow": entry}})

@@ -43,7 +43,7 @@ class Entries:
 
     @property
     def label(self) -> str:
-        """The path of keys for people: `projects["/home/ada/x"].mcpServers`."""
+        """The path of keys for people: `projects["/home/user/x"].mcpServers`."""
         return "".join((f".{key}" if key.replace("_", "").isalnum() else f'["{key}"]') for key in self.keys).lstrip(".")
 
 

@@ -111,5 +111,5 @@ class Plan:
 
 
 def installation(client: Client, scope: str, place: str = "") -> str:
-    """The name of an installation in the record, such as `claude:user` or `claude:local:/home/ada/project`."""
+    """The name of an installation in the record, such as `claude:user` or `claude:local:/home/user/project`."""
     return ":".join(part for part in (client.name, scope, place) if part)
