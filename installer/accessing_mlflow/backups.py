@@ -11,6 +11,7 @@ from .errors import InstallerError
 from .record import digest
 
 KEPT = 5
+_PIECE = 1 << 20
 
 
 def keep(state_folder: Path, file: Path, data: bytes) -> None:
@@ -19,7 +20,7 @@ def keep(state_folder: Path, file: Path, data: bytes) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         versions = of(state_folder, file)
-        if versions and versions[-1].read_bytes() == data:
+        if versions and _holds(versions[-1], data):
             return
         name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{time.time_ns() % 10**9:09}{file.suffix}"
         descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -33,6 +34,14 @@ def keep(state_folder: Path, file: Path, data: bytes) -> None:
         raise InstallerError(
             f"{file} cannot be saved in {folder}: {error.strerror}", "see who may write there"
         ) from None
+
+
+def _holds(file: Path, data: bytes) -> bool:
+    """Whether the file's content is `data`; read in pieces, since it may be large."""
+    if file.stat().st_size != len(data):
+        return False
+    with file.open("rb") as stream:
+        return all(stream.read(_PIECE) == data[start : start + _PIECE] for start in range(0, len(data), _PIECE))
 
 
 def of(state_folder: Path, file: Path) -> list[Path]:

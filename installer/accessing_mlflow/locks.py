@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -93,38 +94,68 @@ def of_claude_code(file: Path, wait: float = WAIT) -> Iterator[None]:
     """
     lock = file.with_name(file.name + ".lock")
     deadline = time.monotonic() + wait
-    while (mine := _made(lock)) is None:
+    while (stamp := _made(lock)) is None:
         if time.monotonic() > deadline:
             raise LockError(
                 f"{file} is locked by Claude Code, for more than {wait:.0f} s ({lock})",
                 "close Claude Code and run this again",
             )
         time.sleep(_POLL)
-    done = threading.Event()
-    refresher = threading.Thread(target=_refresh, args=(lock, done), daemon=True)
+    held = _Held(lock, stamp)
+    refresher = threading.Thread(target=held.refresh, daemon=True)
     refresher.start()
     try:
         yield
     finally:
-        done.set()
+        held.done.set()
         refresher.join()
+        held.release()
+
+
+class _Held:
+    """A lock while it is held. One with another mtime than ours was taken over, and is another's: inodes come again."""
+
+    def __init__(self, lock: Path, stamp: int) -> None:
+        self._lock = lock
+        self._stamp = stamp
+        self.done = threading.Event()
+
+    def refresh(self) -> None:
+        while not self.done.wait(_REFRESH):
+            with suppress(OSError):
+                if self._is_ours():
+                    os.utime(self._lock)
+                    self._stamp = self._lock.stat().st_mtime_ns
+
+    def release(self) -> None:
         with suppress(OSError):
-            if lock.stat().st_ino == mine:  # otherwise it was taken over, and is another's
-                lock.rmdir()
+            if self._is_ours():
+                self._lock.rmdir()
+
+    def _is_ours(self) -> bool:
+        return self._lock.stat().st_mtime_ns == self._stamp
 
 
 def _made(lock: Path) -> int | None:
-    """The number of the lock's folder once it is made; None where somebody else holds it."""
+    """The mtime of the lock's folder once it is made; None where somebody else holds it."""
     try:
         lock.mkdir()
-        return lock.stat().st_ino
+        return lock.stat().st_mtime_ns
     except FileExistsError:
+        _check_folder(lock)
         _remove_stale(lock)
     except FileNotFoundError:
         pass  # somebody has taken it for stale at once: try again
     except OSError as error:
         raise _unusable(lock, error) from None
     return None
+
+
+def _check_folder(lock: Path) -> None:
+    """Claude Code waits for anything else at that path too, and then writes without a lock."""
+    with suppress(FileNotFoundError):  # it has just been released
+        if not stat.S_ISDIR(lock.lstat().st_mode):
+            raise LockError(f"{lock} is in the way: Claude Code's lock is a folder", f"rm {lock}")
 
 
 def _remove_stale(lock: Path) -> None:
@@ -140,12 +171,6 @@ def _remove_stale(lock: Path) -> None:
         pass
     except OSError as error:
         raise _unusable(lock, error) from None
-
-
-def _refresh(lock: Path, done: threading.Event) -> None:
-    while not done.wait(_REFRESH):
-        with suppress(OSError):
-            os.utime(lock)
 
 
 def _unusable(lock: Path, error: OSError) -> LockError:
