@@ -200,7 +200,11 @@ class _Run:
 
         def edit(data: bytes | None) -> bytes | None:
             _check_still(step.before, step, data)
-            return _taken_away(step, base, data or b"") if removes else _with_entry(data or b"", step, step.after)
+            return (
+                _taken_away(step, base, data or b"")
+                if removes
+                else _with_entry(data or b"", step, step.before, step.after)
+            )
 
         def announce(before: bytes | None, after: bytes | None) -> None:
             nonlocal inverse
@@ -231,7 +235,7 @@ class _Run:
             _check_still(step.after, step, data)
             if step.before is None:
                 return _without_entry(data or b"", step, self.record.objects)
-            return step.place.format.set_member(data or b"", step.keys, step.before)
+            return _with_entry(data or b"", step, step.after, step.before)
 
         self._rewrite(step, edit, None)
 
@@ -362,13 +366,18 @@ def _taken_away(step: EntryStep, base: Record, data: bytes) -> bytes | None:
         if exact:
             return before
     if step.after is not None:
-        return _with_entry(data, step, step.after)
+        return _with_entry(data, step, step.before, step.after)
     return _without_entry(data, step, base.objects)
 
 
-def _with_entry(data: bytes, step: EntryStep, after: object) -> bytes:
-    for path, value in entries.differences(step.before, after):
-        data = step.place.format.set_member(data, (*step.keys, *path), value)
+def _with_entry(data: bytes, step: EntryStep, before: object, after: object) -> bytes:
+    """`data` with the entry as `after`, by edits of just what differs from `before`."""
+    for path, value in entries.differences(before, after):
+        keys = (*step.keys, *path)
+        if value is entries.GONE:
+            data = step.place.format.remove_member(data, keys)
+        else:
+            data = step.place.format.set_member(data, keys, value)
     return data
 
 

@@ -248,6 +248,9 @@ def _edge(command: str, as_json: bool) -> Iterator[_Run]:
     except InstallerError as error:
         _show_error(error, run)
         run.exit_code = 2 if isinstance(error, UsageError) else 1
+    except RecursionError:
+        _show_error(InstallerError("an entry is nested too deeply; the file was left as it was"), run)
+        run.exit_code = 1
     if run.exit_code:
         sys.exit(run.exit_code)
 

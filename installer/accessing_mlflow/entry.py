@@ -65,6 +65,11 @@ def is_ours(entry: object, package: str) -> bool:
     return isinstance(entry, dict) and _requirement_index(entry, package) is not None
 
 
+def program(command: str) -> str:
+    """The name of the program that a command is the path of, on any system: `uvx` of `C:\\uv\\uvx.exe`."""
+    return PurePosixPath(PureWindowsPath(command).as_posix()).name.lower().removesuffix(".exe")
+
+
 def requirement(entry: Entry, package: str) -> str:
     """The requirement that an entry of ours runs: the package's name, or with a version, as it is written."""
     index = _requirement_index(entry, package)
@@ -107,16 +112,21 @@ def with_variables(entry: Entry, variables: Mapping[str, str], *, defaults: Mapp
     return {**entry, "env": env}
 
 
-def differences(before: object, after: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The smallest members to set so that `before` becomes `after`: (path, value) pairs.
+GONE = object()
+"""Stands for the value of a member that is to be removed."""
 
-    Small edits leave the user's formatting and comments inside an entry as they were. Members that only `before`
-    has are not removed: see `undone`.
+
+def differences(before: object, after: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The smallest members to set, or to remove (GONE), so that `before` becomes `after`: (path, value) pairs.
+
+    Small edits leave the user's formatting, comments and spelling of numbers inside an entry as they were.
     """
-    if not isinstance(before, dict) or not isinstance(after, dict) or before.keys() - after.keys():
+    if not isinstance(before, dict) or not isinstance(after, dict):
         if before != after:
             yield path, after
         return
+    for key in before.keys() - after.keys():
+        yield (*path, key), GONE
     for key, value in after.items():
         if key not in before:
             yield (*path, key), value
@@ -210,7 +220,7 @@ def _after_runner(command: object, args: Sequence[str]) -> int | None:
     """How many args belong to the runner's own name; None where it is not uv's tool runner."""
     if not isinstance(command, str):
         return None
-    name = PurePosixPath(PureWindowsPath(command).as_posix()).name.lower().removesuffix(".exe")
+    name = program(command)
     if name == "uvx":
         return 0
     return 2 if name == "uv" and list(args[:2]) in (["tool", "run"], ["x"]) else None

@@ -101,11 +101,17 @@ def _command(existing: str, wanted: str, scope: str, env: Environment) -> str:
 
     uv lies beside uvx, so what is said of one goes for the other.
     """
-    own = Path(existing)
-    if scope != "project" and own.is_absolute() and own.exists() and not uvxs.is_in_cache(own, env):
+    if scope != "project" and _is_there(existing, env):
         return existing
-    program = own.name.lower().removesuffix(".exe")
-    return wanted if program == "uvx" or not wanted.endswith("uvx") else wanted.removesuffix("uvx") + "uv"
+    return wanted if entries.program(existing) == "uvx" or not wanted.endswith("uvx") else wanted.removesuffix("x")
+
+
+def _is_there(command: str, env: Environment) -> bool:
+    path = Path(command)
+    try:
+        return path.is_absolute() and path.exists() and not uvxs.is_in_cache(path, env)
+    except OSError:  # a name that is too long
+        return False
 
 
 def _refuse_secrets(variables: Mapping[str, str]) -> None:

@@ -38,9 +38,15 @@ def home_in(folder: Path) -> Iterator[Home]:
         home.variable("PATH", str(home.programs))
         patch.setattr(sys, "executable", str(folder / "python3"))
         home.program("uvx")
+        hurry(patch)
         (folder / "work").mkdir()
         patch.chdir(folder / "work")
         yield home
+
+
+def hurry(patch: pytest.MonkeyPatch) -> None:
+    """Has nothing wait for the disk: no power fails here."""
+    patch.setattr(os, "fsync", lambda descriptor: None)
 
 
 def check_commands(home: Home, files: Mapping[str, bytes], change: Callable[[bytes], bytes] | None = None) -> str:
