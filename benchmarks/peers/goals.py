@@ -39,9 +39,9 @@ def python_of(program: str) -> str:
     return str(beside) if beside.exists() else sys.executable
 
 
-def install(client: str, home: Path) -> Outcome:
+def install(client: str, home: Path, *options: str) -> Outcome:
     """`skill-install CLIENT --no-verify`. Raises NotApplicableError where it fails."""
-    done = running.run(["skill-install", client, "--no-verify"], home)
+    done = running.run(["skill-install", client, "--no-verify", *options], home)
     if done.code:
         raise NotApplicableError(f"skill-install {client}: exit {done.code}: {done.output.strip()}")
     return done
@@ -72,9 +72,9 @@ def _start_up(tool: Tool, homes: Homes, runs: int) -> list[Goal]:
 
 def _large_file(tool: Tool, homes: Homes, runs: int) -> list[Goal]:
     small, large = content(SMALL), content(LARGE)
-    rounds = [(_first_and_again(tool, homes, small), _first_and_again(tool, homes, large)) for _ in range(runs)]
+    rounds = [(_three_runs(tool, homes, small), _three_runs(tool, homes, large)) for _ in range(runs)]
     goals = []
-    for at, what in enumerate(("first run", "nothing to do")):
+    for at, what in enumerate(("first run", "nothing to do", "one more variable (`--env A=1`)")):
         pairs = [(one[at], other[at]) for one, other in rounds]
         text = f"`skill-install claude --no-verify`, {len(large) / 1e6:.0f} MB `~/.claude.json`, {what}"
         peak = _median([other.peak for _, other in pairs]) / len(large)
@@ -87,10 +87,10 @@ def _large_file(tool: Tool, homes: Homes, runs: int) -> list[Goal]:
     return goals
 
 
-def _first_and_again(tool: Tool, homes: Homes, state: bytes) -> Pair:
+def _three_runs(tool: Tool, homes: Homes, state: bytes) -> list[Outcome]:
     with homes.home(tool) as home:
         place(home, CLAUDE, state)
-        return install(CLAUDE, home), install(CLAUDE, home)
+        return [install(CLAUDE, home), install(CLAUDE, home), install(CLAUDE, home, "--env", "A=1")]
 
 
 def _longer(pairs: Sequence[Pair]) -> float:
