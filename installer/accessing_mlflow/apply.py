@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -86,7 +85,7 @@ def _removed_on_error(paths: Sequence[Path]) -> Iterator[None]:
 
 
 def _with_folders(record: Record, paths: Sequence[Path]) -> Record:
-    return replace(record, folders=tuple(dict.fromkeys((*record.folders, *map(str, paths)))))
+    return record._replace(folders=tuple(dict.fromkeys((*record.folders, *map(str, paths)))))
 
 
 def _has_work(plans: Sequence[Plan], record: Record, version: str, env: Environment) -> bool:
@@ -187,7 +186,7 @@ class _Run:
         unused = _unused_folders(self.record, self.env)
         folders.remove_if_empty(unused)
         rest = tuple(path for path in self.record.folders if Path(path) not in unused or Path(path).exists())
-        self.record = replace(self.record, folders=rest)
+        self.record = self.record._replace(folders=rest)
 
     # Entries
 
@@ -323,7 +322,7 @@ def _without_user(step: SkillStep, record: Record) -> Record:
     for folder, known in record.skills.items():
         gone = Path(folder) == step.folder and step.outcome in ("removed", "absent", "left")
         users = tuple(user for user in known.users if user != step.user)
-        record = record.with_skill(Path(folder), None if gone or not users else replace(known, users=users))
+        record = record.with_skill(Path(folder), None if gone or not users else known._replace(users=users))
     return record
 
 
@@ -348,14 +347,14 @@ def _missing_objects(data: bytes | None, step: EntryStep) -> list[str]:
 
 def _record_with(step: EntryStep, base: Record, before: bytes | None, after: bytes | None, inverse: Inverse) -> Record:
     known = base.entry(step.path, step.keys)
-    record = replace(base, objects=(*base.objects, *_missing_objects(before, step)))
+    record = base._replace(objects=(*base.objects, *_missing_objects(before, step)))
     return record.with_entry(step.path, step.keys, _entry_record(step, known, before, after, inverse))
 
 
 def _record_without(step: EntryStep, base: Record, after: bytes | None) -> Record:
     missing = _missing_objects(after, step)
     rest = tuple(made for made in base.objects if made not in missing)
-    return replace(base, objects=rest).with_entry(step.path, step.keys, None)
+    return base._replace(objects=rest).with_entry(step.path, step.keys, None)
 
 
 def _taken_away(step: EntryStep, base: Record, data: bytes) -> bytes | None:

@@ -12,9 +12,8 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from .errors import InstallerError
 
@@ -48,8 +47,7 @@ class BundleError(InstallerError):
     """A folder that is not a bundle, or a bundle that is damaged; the path, and the line where there is one."""
 
 
-@dataclass(frozen=True)
-class Tool:
+class Tool(NamedTuple):
     """A tool of the MCP server, with the server's own marks (annotations of the MCP tool)."""
 
     name: str
@@ -66,8 +64,7 @@ class Tool:
         return cls(name, read_only is True, destructive is True and read_only is not True)
 
 
-@dataclass(frozen=True)
-class ServerContract:
+class ServerContract(NamedTuple):
     """The MCP server that the skills were written for and tested with.
 
     `name` is the entry's name in a client's configuration, `package` the one on PyPI, `tested` its version,
@@ -81,8 +78,7 @@ class ServerContract:
     tools: tuple[Tool, ...]
 
 
-@dataclass(frozen=True)
-class Skill:
+class Skill(NamedTuple):
     """A skill as the bundle holds it."""
 
     name: str
@@ -90,8 +86,7 @@ class Skill:
     files: Hashes
 
 
-@dataclass(frozen=True)
-class Bundle:
+class Bundle(NamedTuple):
     """A loaded bundle. `version` is "" for a folder of skills that are not ours (`skill-install --bundle`)."""
 
     root: Path

@@ -8,7 +8,6 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import click
@@ -175,17 +174,18 @@ def doctor(names: tuple[str, ...], offline: bool, verbose: bool, as_json: bool) 
         run.exit_code = 1 if report.failed(results) else 0
 
 
-@dataclass
 class _Run:
     """One run of a command: what it works on, and how it prints."""
 
-    command: str
-    as_json: bool
-    exit_code: int = 0
-    version: str = ""
-    env: Environment = field(init=False)
-    bundle: Bundle = field(init=False)
-    record: Record = field(init=False, default_factory=Record)
+    env: Environment
+    bundle: Bundle
+
+    def __init__(self, command: str, as_json: bool) -> None:
+        self.command = command
+        self.as_json = as_json
+        self.exit_code = 0
+        self.version = ""
+        self.record = Record()
 
     def use(self, folder: str | None = None) -> None:
         """Loads the bundle. Raises BundleError."""

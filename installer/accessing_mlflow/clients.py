@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from . import expansion, project
 from .documents import Format, jsonc
@@ -20,8 +21,7 @@ from .errors import InstallerError, UsageError
 Folder = Callable[[Environment], Path]
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where server entries lie: the object that `keys` lead to in `file`. In a row these are templates."""
 
     file: str
@@ -30,8 +30,7 @@ class Place:
     """Whether the client takes a lock of its own to write the file: a folder beside it."""
 
 
-@dataclass(frozen=True)
-class Entries:
+class Entries(NamedTuple):
     """A `Place` on this machine."""
 
     file: Path
@@ -47,8 +46,7 @@ class Entries:
         return "".join((f".{key}" if key.replace("_", "").isalnum() else f'["{key}"]') for key in self.keys).lstrip(".")
 
 
-@dataclass(frozen=True)
-class Client:
+class Client(NamedTuple):
     """A row. Scopes are listed as `--scope` offers them; `precedence` has the winning scope first."""
 
     name: str
@@ -72,12 +70,12 @@ class Client:
     """Commands or absolute templates that show that the client is on this machine."""
     ignored: tuple[Place, ...] = ()
     """Places that look right, that people use, and that the client does not read."""
-    also_reads_skills: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    also_reads_skills: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     refuses_symlink: frozenset[str] = frozenset()
     """Scopes whose entry file the client refuses to read through a symlink."""
-    next_step: Mapping[str, str] = field(default_factory=dict)
+    next_step: Mapping[str, str] = MappingProxyType({})
     """What to do in the client after an installation, by scope."""
-    folders: Mapping[str, Folder] = field(default_factory=dict)
+    folders: Mapping[str, Folder] = MappingProxyType({})
 
     @property
     def scopes(self) -> tuple[str, ...]:

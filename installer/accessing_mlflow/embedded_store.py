@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from .errors import InstallerError
 
@@ -22,8 +21,7 @@ _TABLES = ("alembic_version", "experiments", "runs")
 _WAL = b"\2\2"
 
 
-@dataclass(frozen=True)
-class StoreReport:
+class StoreReport(NamedTuple):
     """`experiments` and `runs`: how many there are that are not deleted."""
 
     exists: bool
@@ -56,6 +54,8 @@ def create(folder: Path, uvx: str, requirement: str, environ: Mapping[str, str])
     `requirement` must bring the full MLflow: `uvx --from requirement python` runs its client, 4 s when warm. The file
     appears whole or not at all. Raises StoreError.
     """
+    import tempfile
+
     store = folder / FILE
     uri(folder)
     if store.exists():

@@ -6,8 +6,8 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import platformdirs
 
@@ -16,8 +16,7 @@ from .errors import InstallerError
 APP = "accessing-mlflow"
 
 
-@dataclass(frozen=True)
-class Environment:
+class Environment(NamedTuple):
     """`home`: as the user spells it, symlinks unresolved. `cwd`: a real path. `variables`: the whole environment."""
 
     home: Path

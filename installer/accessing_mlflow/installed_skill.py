@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from . import bundle as bundles
 from .bundle import Bundle, Skill
 
 
-@dataclass(frozen=True)
-class InstalledSkill:
+class InstalledSkill(NamedTuple):
     """`state`: absent, same (as the bundle's), unedited (of `version`), edited, foreign, link or not-a-folder.
 
     `differences`: for an edited copy the files that differ from the nearest known version, each with how.

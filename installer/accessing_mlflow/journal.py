@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import bundle, files, locks
 from . import record as records
@@ -24,8 +22,7 @@ from .record import Record
 FILE = "journal.json"
 
 
-@dataclass(frozen=True)
-class EntryChange:
+class EntryChange(NamedTuple):
     """An entry becomes `after` (None: no entry). `locked`: under the lock of the client, too."""
 
     client: str
@@ -35,8 +32,7 @@ class EntryChange:
     locked: bool
 
 
-@dataclass(frozen=True)
-class SkillChange:
+class SkillChange(NamedTuple):
     """The skill folder `folder` comes to hold `files` (None: it goes), by way of the folder `staging`."""
 
     folder: str
@@ -44,8 +40,7 @@ class SkillChange:
     files: dict[str, str] | None
 
 
-@dataclass(frozen=True)
-class Journal:
+class Journal(NamedTuple):
     """`record`: the one that goes with the last of the changes. Of the others it has been written already."""
 
     record: Record
@@ -58,8 +53,8 @@ def write(folder: Path, journal: Journal) -> None:
     """Writes the journal, to stay. Raises FileError."""
     data = {
         "record": json.loads(records.to_bytes(journal.record)),
-        "entry": asdict(journal.last) if isinstance(journal.last, EntryChange) else None,
-        "skills": [asdict(change) for change in journal.skills],
+        "entry": journal.last._asdict() if isinstance(journal.last, EntryChange) else None,
+        "skills": [change._asdict() for change in journal.skills],
     }
     files.rewrite(folder / FILE, lambda _: json.dumps(data).encode("ascii"))
 
@@ -100,7 +95,7 @@ def recover(folder: Path) -> bool:
                 pass
     # Folders are remembered before they are made, without an entry in the journal.
     known = records.read(folder).folders
-    record = replace(record, folders=tuple(dict.fromkeys((*record.folders, *known))))
+    record = record._replace(folders=tuple(dict.fromkeys((*record.folders, *known))))
     if _is_done(entry) if entry is not None else _is_done_skill(skills[-1]):
         files.rewrite(folder / records.FILE, lambda _: records.to_bytes(record))
     remove(folder)
@@ -114,6 +109,8 @@ def _settle(change: SkillChange) -> None:
     with suppress(FileNotFoundError):
         if change.files is not None and not folder.exists() and old.exists():
             old.rename(Path(os.path.realpath(folder.parent)) / folder.name)
+        import shutil
+
         shutil.rmtree(staging)
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import clients, installed_skill, reading, tracking_uri
 from . import entry as entries
@@ -18,8 +17,7 @@ from .request import Conflict
 from .steps import EntryStep, FolderStep, Note, Plan, SkillStep, Step
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     """All that a plan is made from. `removing`: all clients of this command, in the same scope."""
 
     scope: str

@@ -6,13 +6,13 @@ that the user had in an entry, so it is readable by its owner only.
 
 from __future__ import annotations
 
-import base64
+import binascii
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 from .errors import InstallerError
 
@@ -23,8 +23,7 @@ _PIECE = 1 << 18
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True)
-class Inverse:
+class Inverse(NamedTuple):
     """How to turn a file whose content hashes to `after` back into the one that hashes to `before`.
 
     `length` bytes at `offset` become `removed` again (base64). `before` is empty where there was no file.
@@ -37,8 +36,7 @@ class Inverse:
     removed: str
 
 
-@dataclass(frozen=True)
-class EntryRecord:
+class EntryRecord(NamedTuple):
     """An entry: what it was before (None: absent), and what was written. The same: it was there already."""
 
     client: str
@@ -49,8 +47,7 @@ class EntryRecord:
     inverse: Inverse | None
 
 
-@dataclass(frozen=True)
-class SkillRecord:
+class SkillRecord(NamedTuple):
     """A skill folder: the hashes of its files as written, and the installations that rely on it.
 
     `found`: it was there, unedited, before the first of them.
@@ -62,15 +59,14 @@ class SkillRecord:
     found: bool = False
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """`entries` by file and keys, `skills` by folder.
 
     `folders` and `objects` (by file and keys; without keys the document itself) are those that were made on the way.
     """
 
-    entries: dict[str, EntryRecord] = field(default_factory=dict)
-    skills: dict[str, SkillRecord] = field(default_factory=dict)
+    entries: Mapping[str, EntryRecord] = MappingProxyType({})
+    skills: Mapping[str, SkillRecord] = MappingProxyType({})
     folders: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
 
@@ -80,11 +76,11 @@ class Record:
 
     def with_entry(self, file: Path, keys: tuple[str, ...], record: EntryRecord | None) -> Record:
         """This record with another one of that entry, or without it."""
-        return replace(self, entries=_with(self.entries, entry_id(file, keys), record))
+        return self._replace(entries=_with(self.entries, entry_id(file, keys), record))
 
     def with_skill(self, folder: Path, record: SkillRecord | None) -> Record:
         """This record with another one of that skill folder, or without it."""
-        return replace(self, skills=_with(self.skills, str(folder), record))
+        return self._replace(skills=_with(self.skills, str(folder), record))
 
 
 def entry_id(file: Path, keys: tuple[str, ...]) -> str:
@@ -111,7 +107,18 @@ def read(folder: Path) -> Record:
 
 def to_bytes(record: Record) -> bytes:
     """The file's content."""
-    return (json.dumps({"schema": SCHEMA, **asdict(record)}, indent=2) + "\n").encode("ascii")
+    data = {
+        "schema": SCHEMA,
+        "entries": {key: _entry_data(entry) for key, entry in record.entries.items()},
+        "skills": {key: skill._asdict() for key, skill in record.skills.items()},
+        "folders": record.folders,
+        "objects": record.objects,
+    }
+    return (json.dumps(data, indent=2) + "\n").encode("ascii")
+
+
+def _entry_data(entry: EntryRecord) -> dict[str, Any]:
+    return {**entry._asdict(), "inverse": entry.inverse._asdict() if entry.inverse else None}
 
 
 def inverse_of(before: bytes | None, after: bytes) -> Inverse:
@@ -124,7 +131,7 @@ def inverse_of(before: bytes | None, after: bytes) -> Inverse:
         before="" if before is None else digest(before),
         offset=start,
         length=len(after) - end - start,
-        removed=base64.b64encode(old[start : len(old) - end]).decode("ascii"),
+        removed=binascii.b2a_base64(old[start : len(old) - end], newline=False).decode("ascii"),
     )
 
 
@@ -140,7 +147,7 @@ def restored(inverse: Inverse, written: bytes) -> bytes | None:
     """The content before, of the content that was written; None for no file."""
     if not inverse.before:
         return None
-    removed = base64.b64decode(inverse.removed)
+    removed = binascii.a2b_base64(inverse.removed)
     return written[: inverse.offset] + removed + written[inverse.offset + inverse.length :]
 
 
@@ -177,7 +184,7 @@ def _longest(limit: int, same: Callable[[int, int], bool]) -> int:
     return low
 
 
-def _with(items: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+def _with(items: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
     rest = {k: v for k, v in items.items() if k != key}
     return rest if value is None else {**rest, key: value}
 

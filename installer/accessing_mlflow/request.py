@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .bundle import Bundle
 from .environment import Environment
@@ -15,8 +15,7 @@ Ask = Callable[[], str]
 """Asks the user for a tracking URI; an empty answer means the local store."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What the command line asks for. `variables`: of --env, with None for a reference."""
 
     scope: str = "user"
@@ -27,8 +26,7 @@ class Request:
     verify: bool = True
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     """All that a plan is made from."""
 
     request: Request

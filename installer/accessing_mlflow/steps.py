@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from .bundle import Skill
 from .clients import Client, Entries
@@ -15,8 +14,7 @@ UNCHANGED = frozenset({"unchanged", "shared", "kept", "absent", "left"})
 """Outcomes of a step that does nothing."""
 
 
-@dataclass(frozen=True)
-class EntryStep:
+class EntryStep(NamedTuple):
     """The server entry called `entry` at `place` goes from `before` to `after` (None: no entry).
 
     `before` may have any shape where it is replaced by force.
@@ -31,7 +29,9 @@ class EntryStep:
     outcome: str
     detail: str = ""
 
-    name = "entry"
+    @property
+    def name(self) -> str:
+        return "entry"
 
     @property
     def path(self) -> Path:
@@ -43,8 +43,7 @@ class EntryStep:
         return (*self.place.keys, self.entry)
 
 
-@dataclass(frozen=True)
-class SkillStep:
+class SkillStep(NamedTuple):
     """`skill` is put at `folder` (None: what is there goes), after what is there was saved, where `save` says so.
 
     `user` names the installation that relies on the folder.
@@ -59,15 +58,16 @@ class SkillStep:
     save: bool = False
     detail: str = ""
 
-    name = "skill"
+    @property
+    def name(self) -> str:
+        return "skill"
 
     @property
     def path(self) -> Path:
         return self.folder
 
 
-@dataclass(frozen=True)
-class FolderStep:
+class FolderStep(NamedTuple):
     """A folder of this program's own, `name` being store or backups, is made or, with what is in it, removed."""
 
     client: str
@@ -85,16 +85,14 @@ class FolderStep:
 Step: TypeAlias = EntryStep | SkillStep | FolderStep
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(NamedTuple):
     """One line for the user. `level`: info or warning."""
 
     level: str
     text: str
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What is to be done for one client in one scope. `choice` and `uvx` are an installation's only."""
 
     client: Client

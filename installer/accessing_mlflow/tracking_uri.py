@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from . import redact
@@ -20,8 +20,7 @@ _REFERENCE = re.compile(r"\$\{[^}]+\}")
 _WITHOUT_SCHEME = frozenset({"databricks", "databricks-uc"})
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A value that somebody has set, and where, for people. `from_project`: in a file that came with a project."""
 
     value: str
@@ -29,8 +28,7 @@ class Candidate:
     from_project: bool = False
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """The tracking URI to write. `embedded`: nothing else was found, so it is our own local store."""
 
     value: str

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from .environment import Environment
 from .errors import InstallerError
@@ -15,8 +15,7 @@ from .errors import InstallerError
 _UV_BUCKET = re.compile(r"(archive|environments|builds)-v\d+")
 
 
-@dataclass(frozen=True)
-class Uvx:
+class Uvx(NamedTuple):
     """A uvx that lasts. `path`: as found, symlinks unresolved."""
 
     path: Path

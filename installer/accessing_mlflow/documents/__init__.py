@@ -17,14 +17,12 @@ allow raises `DocumentError`; it is never mended, because only its owner knows w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from accessing_mlflow.errors import InstallerError
 
 
-@dataclass(frozen=True)
-class Relaxation:
+class Relaxation(NamedTuple):
     """A place where a document is not what the standard says though accepted here; positions as in `DocumentError`."""
 
     kind: Literal["comment", "trailing comma"]

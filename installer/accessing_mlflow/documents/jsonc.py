@@ -15,7 +15,6 @@ import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, NoReturn, cast
 
 from accessing_mlflow.documents import DocumentError, Relaxation
@@ -132,15 +131,15 @@ class _Member(NamedTuple):
     end: int
 
 
-@dataclass
 class _Object:
     """The byte offsets of an object on the way to the wanted member."""
 
-    start: int  # of its "{"
-    end: int = 0  # of its "}"
-    found: _Member | None = None  # the one that the path names
-    following: _Member | None = None  # the one after `found`
-    last: _Member | None = None
+    def __init__(self, start: int) -> None:
+        self.start = start  # of its "{"
+        self.end = 0  # of its "}"
+        self.found: _Member | None = None  # the one that the path names
+        self.following: _Member | None = None  # the one after `found`
+        self.last: _Member | None = None
 
     def add(self, member: _Member, found: bool) -> None:
         if found:
