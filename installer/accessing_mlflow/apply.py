@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -212,9 +212,7 @@ class _Run:
             if before is not None:
                 backups.keep(self.env.state_folder, step.path, before)
             inverse = records.inverse_of(before, after or b"")
-            self.record = (
-                _record_without(step, base, after) if removes else _record_with(step, base, before, after, inverse)
-            )
+            self.record = _record_without(step, base, after) if removes else _record_with(step, base, before, inverse)
             locked, last = step.place.client_lock, None if after is None else step.after
             self._announce(EntryChange(step.client, str(step.path), step.keys, last, locked))
 
@@ -241,11 +239,10 @@ class _Run:
     def _rewrite(
         self, step: EntryStep, edit: files.Edit, announce: files.Announce | None
     ) -> tuple[bytes | None, bytes | None]:
-        lock: Callable[[], AbstractContextManager[None]] = nullcontext
-        if step.place.client_lock:
-            lock = partial(locks.of_claude_code, step.path)
         with reading.located(step.path):
-            return files.rewrite(step.path, edit, announce=announce, lock=lock)
+            if not step.place.client_lock:
+                return files.rewrite(step.path, edit, announce=announce)
+            return files.rewrite(step.path, edit, announce=announce, lock=partial(locks.of_claude_code, step.path))
 
     # Skills
 
@@ -345,10 +342,10 @@ def _missing_objects(data: bytes | None, step: EntryStep) -> list[str]:
     ]
 
 
-def _record_with(step: EntryStep, base: Record, before: bytes | None, after: bytes | None, inverse: Inverse) -> Record:
+def _record_with(step: EntryStep, base: Record, before: bytes | None, inverse: Inverse) -> Record:
     known = base.entry(step.path, step.keys)
     record = base._replace(objects=(*base.objects, *_missing_objects(before, step)))
-    return record.with_entry(step.path, step.keys, _entry_record(step, known, before, after, inverse))
+    return record.with_entry(step.path, step.keys, _entry_record(step, known, before, inverse))
 
 
 def _record_without(step: EntryStep, base: Record, after: bytes | None) -> Record:
@@ -394,25 +391,14 @@ def _without_entry(data: bytes, step: EntryStep, made: Sequence[str]) -> bytes |
 
 
 def _entry_record(
-    step: EntryStep,
-    known: EntryRecord | None,
-    before: bytes | None = None,
-    after: bytes | None = None,
-    inverse: Inverse | None = None,
+    step: EntryStep, known: EntryRecord | None, before: bytes | None = None, inverse: Inverse | None = None
 ) -> EntryRecord:
     """What has to be remembered: against the state before the first installation, as far as it can be told.
 
-    `before`, `after` and `inverse`: of the edit of the file; none where the entry was there already.
+    `before` and `inverse`: of the edit of the file; none where the entry was there already.
     """
     original = step.before
     if inverse is not None and known is not None and step.before is not None and known.before != known.installed:
-        original, inverse = known.before, _inverse_of_both(known.inverse, before, after)
+        original = known.before
+        inverse = None if known.inverse is None else records.combined(known.inverse, inverse, before or b"")
     return EntryRecord(step.client, str(step.path), step.keys, original, step.after, inverse)
-
-
-def _inverse_of_both(earlier: Inverse | None, before: bytes | None, after: bytes | None) -> Inverse | None:
-    """The inverse of an earlier edit and this one; None where others have changed the file in between."""
-    if earlier is None or before is None or after is None:
-        return None
-    exact, original = records.inverted(earlier, before)
-    return records.inverse_of(original, after) if exact else None

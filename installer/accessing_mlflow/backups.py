@@ -8,10 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from .errors import InstallerError
+from .files import same_content
 from .record import digest
 
 KEPT = 5
-_PIECE = 1 << 20
 
 
 def keep(state_folder: Path, file: Path, data: bytes) -> None:
@@ -37,11 +37,11 @@ def keep(state_folder: Path, file: Path, data: bytes) -> None:
 
 
 def _holds(file: Path, data: bytes) -> bool:
-    """Whether the file's content is `data`; read in pieces, since it may be large."""
+    """Whether the file's content is `data`."""
     if file.stat().st_size != len(data):
         return False
     with file.open("rb") as stream:
-        return all(stream.read(_PIECE) == data[start : start + _PIECE] for start in range(0, len(data), _PIECE))
+        return same_content(stream, data)
 
 
 def of(state_folder: Path, file: Path) -> list[Path]:

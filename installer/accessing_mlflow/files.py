@@ -6,22 +6,31 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import InstallerError
 
 Edit = Callable[[bytes | None], bytes | None]
 Announce = Callable[[bytes | None, bytes | None], None]
+Check = Callable[[], None]
+Lock = Callable[[], AbstractContextManager[Check]]
 TEMPORARY = ".accessing-mlflow."
 """In the name of every temporary file, before the number of the process that made it."""
 
 _ATTEMPTS = 5
+_PIECE = 1 << 20
 
 
 class FileError(InstallerError):
     """A file cannot be read or written; the message has its path and the system's reason."""
+
+
+@contextmanager
+def _no_lock() -> Iterator[Check]:
+    yield lambda: None
 
 
 def read(file: Path) -> bytes | None:
@@ -29,7 +38,8 @@ def read(file: Path) -> bytes | None:
     try:
         if file.exists() and not file.is_file():
             raise FileError(f"{file} is not a regular file")
-        return file.read_bytes()
+        with file.open("rb") as stream:
+            return _content(stream)
     except FileNotFoundError:
         if file.is_symlink():
             raise FileError(f"{file} is a symlink to nothing: {os.readlink(file)}", f"rm {file}") from None
@@ -38,71 +48,148 @@ def read(file: Path) -> bytes | None:
         raise FileError(f"{file} cannot be read: {error.strerror}") from None
 
 
+_last = b""
+
+
+def _content(stream: BinaryIO) -> bytes:
+    """What is in the file: the same object where it is what the last large file held.
+
+    A file is read for the plan and again for the edit; the two copies of a large one would both be in memory.
+    """
+    global _last
+    if _last and os.fstat(stream.fileno()).st_size == len(_last):
+        if same_content(stream, _last):
+            return _last
+        stream.seek(0)
+    data = stream.read()
+    _last = data if len(data) > _PIECE else b""
+    return data
+
+
 def rewrite(
     file: Path,
     edit: Edit,
     *,
     announce: Announce | None = None,
-    lock: Callable[[], AbstractContextManager[None]] = nullcontext,
+    lock: Lock = _no_lock,
 ) -> tuple[bytes | None, bytes | None]:
     """Makes `edit` of the content of `file` its content, atomically; gives the content before and after.
 
     `edit` gets None for an absent file and gives None for no file; the same bytes mean that nothing is written.
-    `announce` is told what is about to be written in place of what, just before. `lock` is held from the reading on.
-    A symlink is written through; mode and owner stay; a new file is readable by its owner only. Where another
-    program changed the file meanwhile, the edit is made anew. Raises FileError, and whatever the others raise.
+    `announce` is told what is about to be written in place of what. All that takes time happens before `lock` is
+    taken: under it the file is read again, and where it still holds what the edit was made in, the new file takes its
+    place. Where another program changed it, the edit is made anew, now under the lock. A symlink is written through;
+    mode and owner stay; a new file is readable by its owner only. Raises FileError, and whatever the others raise.
     """
-    target = Path(os.path.realpath(file))
-    with lock():
-        for _ in range(_ATTEMPTS):
-            seen = _status(target)
-            before = read(target)
-            after = edit(before)
-            if after == before:
-                return before, after
-            _check_writable(file, target, seen)
-            if announce is not None:
-                announce(before, after)
-            try:
-                if _replaced(target, after, seen):
-                    return before, after
-            except OSError as error:
-                raise FileError(f"{file} cannot be written: {error.strerror}") from None
+    change = _Change(file)
+    try:
+        if not change.prepare(edit, announce):
+            return change.before, change.after
+        with lock() as check:
+            for _ in range(_ATTEMPTS):
+                if change.carry_out(check) or not change.prepare(edit, announce):
+                    return change.before, change.after
+    finally:
+        change.discard()
     raise FileError(f"{file} is being changed by another program all the time", "close it and run this again")
+
+
+class _Change:
+    """One change of `file`: the content that it was made in, and the temporary file that is to take its place."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._target = Path(os.path.realpath(file))
+        self._seen: os.stat_result | None = None
+        self._temporary: Path | None = None
+        self.before: bytes | None = None
+        self.after: bytes | None = None
+
+    def prepare(self, edit: Edit, announce: Announce | None) -> bool:
+        """Reads the file, makes the edit and writes the temporary file; False where there is nothing to do."""
+        self.discard()
+        self.before = self.after = None  # the file may be large
+        self._seen = _status(self._target)
+        self.before = read(self._target)
+        self.after = edit(self.before)
+        if self.after == self.before:
+            return False
+        _check_writable(self._file, self._target, self._seen)
+        if announce is not None:
+            announce(self.before, self.after)
+        if self.after is not None:
+            name = f".{self._target.name}{TEMPORARY}{os.getpid()}.{secrets.token_hex(4)}.tmp"
+            self._temporary = self._target.with_name(name)
+            with _named(self._file):
+                _write_new(self._temporary, self.after, self._seen)
+        return True
+
+    def carry_out(self, check: Check) -> bool:
+        """Puts the new content in place; False, and nothing done, where the file is another by now.
+
+        `check` raises where the lock is no longer ours.
+        """
+        with _named(self._file):
+            if _changed(self._target, self._seen) or not _holds(self._target, self.before):
+                return False
+            check()
+            if self._temporary is None:
+                self._target.unlink()
+            elif self._seen is None:
+                if not _put_new(self._temporary, self._target):
+                    return False
+            else:
+                self._replace(self._temporary)
+                self._temporary = None
+            _sync_folder(self._target.parent)
+        return True
+
+    def _replace(self, temporary: Path) -> None:
+        try:
+            os.replace(temporary, self._target)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            assert self.after is not None
+            _write_in_place(self._target, self.after)
+            temporary.unlink()
+
+    def discard(self) -> None:
+        """Removes the temporary file, where it is still there."""
+        temporary, self._temporary = self._temporary, None
+        if temporary is not None:
+            with _named(self._file):
+                temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """Makes the system's error one that names `file`."""
+    try:
+        yield
+    except OSError as error:
+        raise FileError(f"{file} cannot be written: {error.strerror}") from None
+
+
+def _holds(target: Path, data: bytes | None) -> bool:
+    """Whether the file's content is `data` (None: no file); read in pieces, since it may be large."""
+    try:
+        with target.open("rb") as stream:
+            return data is not None and same_content(stream, data)
+    except FileNotFoundError:
+        return data is None
+
+
+def same_content(stream: BinaryIO, data: bytes) -> bool:
+    """Whether what is left of `stream` is `data`."""
+    pieces = all(stream.read(_PIECE) == data[start : start + _PIECE] for start in range(0, len(data), _PIECE))
+    return pieces and not stream.read(1)
 
 
 def _check_writable(file: Path, target: Path, seen: os.stat_result | None) -> None:
     """A file that its owner made read-only is an error, not an obstacle: for root too."""
     if seen is not None and (not seen.st_mode & 0o222 or not os.access(target, os.W_OK)):
         raise FileError(f"{file} is read-only", f"chmod u+w {file}")
-
-
-def _replaced(target: Path, data: bytes | None, seen: os.stat_result | None) -> bool:
-    """Puts `data` in the place of the file that was `seen`; False, and nothing done, where it is another by now."""
-    if data is None:
-        if _changed(target, seen):
-            return False
-        target.unlink()
-        _sync_folder(target.parent)
-        return True
-    temporary = target.with_name(f".{target.name}{TEMPORARY}{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    try:
-        _write_new(temporary, data, seen)
-        if _changed(target, seen):
-            return False
-        if seen is None:
-            return _put_new(temporary, target)
-        try:
-            os.replace(temporary, target)
-        except OSError as error:
-            if error.errno != errno.EBUSY:
-                raise
-            _write_in_place(target, data)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
-    _sync_folder(target.parent)
-    return True
 
 
 def _put_new(temporary: Path, target: Path) -> bool:
@@ -114,7 +201,6 @@ def _put_new(temporary: Path, target: Path) -> bool:
     except OSError:  # a file system without hard links
         os.replace(temporary, target)
     temporary.unlink(missing_ok=True)
-    _sync_folder(target.parent)
     return True
 
 

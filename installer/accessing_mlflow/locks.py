@@ -6,7 +6,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -87,10 +87,11 @@ def _take(descriptor: int) -> bool:
 
 
 @contextmanager
-def of_claude_code(file: Path, wait: float = WAIT) -> Iterator[None]:
+def of_claude_code(file: Path, wait: float = WAIT) -> Iterator[Callable[[], None]]:
     """Claude Code's lock of its state file: a folder beside `file` as Claude Code opens it, symlinks unresolved.
 
-    While it is held its mtime is refreshed; a stale one is taken over. Raises LockError.
+    While it is held its mtime is refreshed; a stale one is taken over. Gives a check to make before the file is
+    written, which raises LockError where somebody has taken this one over. Raises LockError.
     """
     lock = file.with_name(file.name + ".lock")
     deadline = time.monotonic() + wait
@@ -105,7 +106,7 @@ def of_claude_code(file: Path, wait: float = WAIT) -> Iterator[None]:
     refresher = threading.Thread(target=held.refresh, daemon=True)
     refresher.start()
     try:
-        yield
+        yield held.check
     finally:
         held.done.set()
         refresher.join()
@@ -118,14 +119,22 @@ class _Held:
     def __init__(self, lock: Path, stamp: int) -> None:
         self._lock = lock
         self._stamp = stamp
+        self._touching = threading.Lock()
         self.done = threading.Event()
 
     def refresh(self) -> None:
         while not self.done.wait(_REFRESH):
-            with suppress(OSError):
+            with suppress(OSError), self._touching:
                 if self._is_ours():
                     os.utime(self._lock)
                     self._stamp = self._lock.stat().st_mtime_ns
+
+    def check(self) -> None:
+        """Raises LockError where the lock is gone or another's: this process was stopped for longer than `STALE`."""
+        with suppress(OSError), self._touching:
+            if self._is_ours():
+                return
+        raise LockError(f"{self._lock} was taken over by another program", "run this again")
 
     def release(self) -> None:
         with suppress(OSError):

@@ -45,6 +45,7 @@ def accepted_servers(client: Client, scope: str, place: Entries) -> tuple[dict[s
             f"{place.file} is a symlink, which {client.title} refuses to read", "put the file itself there"
         )
     data = files.read(place.file)
+    entries_there = _servers(place, data)
     with located(place.file):
         relaxations = [] if data is None else place.format.relaxations(data)
     warnings = []
@@ -56,7 +57,7 @@ def accepted_servers(client: Client, scope: str, place: Entries) -> tuple[dict[s
             )
         if found.kind == "trailing comma":
             warnings.append(f"{where}; {client.title} may reject it")
-    return _servers(place, data), warnings
+    return entries_there, warnings
 
 
 def _servers(place: Entries, data: bytes | None) -> dict[str, Any]:

@@ -135,6 +135,29 @@ def inverse_of(before: bytes | None, after: bytes) -> Inverse:
     )
 
 
+def combined(earlier: Inverse, later: Inverse, between: bytes) -> Inverse | None:
+    """The inverse of two edits, one after the other, with the content between them; None where that was changed."""
+    if later.before != earlier.after:
+        return None
+    removed = binascii.a2b_base64(later.removed)
+    start = min(earlier.offset, later.offset)
+    end = max(earlier.offset + earlier.length, later.offset + len(removed))
+    original = b"".join(
+        (
+            between[start : earlier.offset],
+            binascii.a2b_base64(earlier.removed),
+            between[earlier.offset + earlier.length : end],
+        )
+    )
+    return Inverse(
+        after=later.after,
+        before=earlier.before,
+        offset=start,
+        length=end - start - len(removed) + later.length,
+        removed=binascii.b2a_base64(original, newline=False).decode("ascii"),
+    )
+
+
 def inverted(inverse: Inverse, current: bytes) -> tuple[bool, bytes | None]:
     """(True, the content before: None for no file) where `current` is just what was written; (False, None) else."""
     if digest(current) != inverse.after:
@@ -147,8 +170,9 @@ def restored(inverse: Inverse, written: bytes) -> bytes | None:
     """The content before, of the content that was written; None for no file."""
     if not inverse.before:
         return None
+    view = memoryview(written)  # slices of bytes would be copies, and the file may be large
     removed = binascii.a2b_base64(inverse.removed)
-    return written[: inverse.offset] + removed + written[inverse.offset + inverse.length :]
+    return b"".join((view[: inverse.offset], removed, view[inverse.offset + inverse.length :]))
 
 
 def digest(data: bytes) -> str:
