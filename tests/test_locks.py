@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from accessing_mlflow import locks
+from accessing_mlflow import files, locks
 
 
 @pytest.fixture
@@ -55,3 +57,39 @@ def test_what_is_no_folder_is_named_at_once(state: Path, dangling: bool) -> None
     with pytest.raises(locks.LockError, match="in the way") as caught, locks.of_claude_code(state):
         pass
     assert caught.value.fix == f"rm {lock}"
+
+
+def test_nothing_is_written_under_one_that_was_taken_over(state: Path) -> None:
+    state.write_bytes(b"{}")
+
+    @contextmanager
+    def lock() -> Iterator[Callable[[], None]]:
+        with locks.of_claude_code(state) as check:
+            taken = state.with_name(".claude.json.lock")
+            os.utime(taken, (time.time() + 1, time.time() + 1))
+            yield check
+            taken.rmdir()
+
+    with pytest.raises(locks.LockError, match="taken over"):
+        files.rewrite(state, lambda _: b'{"a": 1}', lock=lock)
+    assert state.read_bytes() == b"{}"
+
+
+def test_under_the_lock_the_file_is_read_again_and_the_edit_made_anew(state: Path) -> None:
+    state.write_bytes(b"1")
+    locked: list[bool] = []
+
+    @contextmanager
+    def lock() -> Iterator[Callable[[], None]]:
+        state.write_bytes(b"2")  # another program, which had the lock until now
+        with locks.of_claude_code(state) as check:
+            yield check
+
+    def edit(data: bytes | None) -> bytes:
+        locked.append(state.with_name(".claude.json.lock").exists())
+        return (data or b"") + b"+"
+
+    assert files.rewrite(state, edit, lock=lock) == (b"2", b"2+")
+    assert state.read_bytes() == b"2+"
+    assert locked == [False, True]  # what takes time is done outside, as long as nobody comes first
+    assert [path.name for path in state.parent.iterdir()] == [state.name]
