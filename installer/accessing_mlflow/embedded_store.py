@@ -84,11 +84,11 @@ def describe(folder: Path) -> StoreReport:
 
     Raises StoreError where the file cannot be read or is not an MLflow database.
     """
-    import sqlite3
-
     store = folder / FILE
     if not os.path.lexists(store):
         return StoreReport(exists=False, experiments=0, runs=0)
+    import sqlite3
+
     try:
         with store.open("rb") as file:
             header = file.read(20)
