@@ -299,6 +299,12 @@ REPLACED: dict[str, tuple[str, list[str], object, str]] = {
         ["b", "c"],
         '{\n  "args": [\n    "b",\n    "c"\n  ]\n}',
     ),
+    "items come and go, the others stay as they are": (
+        '{"a": [\n  "one", // 1\n  2.50,\n  "three" // 3\n]}',
+        ["a"],
+        ["one", 2.5, "four"],
+        '{"a": [\n  "one", // 1\n  2.50, // 3\n  "four"\n]}',
+    ),
     "an empty one opens": ('{\n  "env": {}\n}', ["env"], {"A": "1"}, '{\n  "env": {\n    "A": "1"\n  }\n}'),
     "true is not 1": ('{"a": true}', ["a"], 1, '{"a": 1}'),
     "0 is not false": ('{"a": 0}', ["a"], False, '{"a": false}'),

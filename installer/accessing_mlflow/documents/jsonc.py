@@ -50,6 +50,7 @@ def set_member(data: bytes, path: Sequence[str], value: object) -> bytes:
 
     Missing parents are created. New text follows the indentation, newlines and spacing around it; an empty document
     becomes one with an indentation of two. `data` itself is returned if the member is equal as data (1 equals 1.0).
+    Of an array that stays one and shares its first items, only those items change that differ.
 
     Raises:
         DocumentError: the document is invalid, its root or a parent is not an object, or a key on `path` is double.
@@ -65,8 +66,12 @@ def set_member(data: bytes, path: Sequence[str], value: object) -> bytes:
         member = _render(key, style) + style.colon + _render(_nested(deeper, value), style)
         return _insert(data, owner, member, style)
     start, end = owner.found.value, owner.found.end
-    if _load(_COMPARED, data, start, end, relaxed) == _COMPARED.decode(json.dumps(value)):
+    old, new = _load(_COMPARED, data, start, end, relaxed), _COMPARED.decode(json.dumps(value))
+    if old == new:
         return data
+    if isinstance(old, list) and isinstance(value, list) and (kept := _kept(old, new)):
+        removed = [index for index in range(len(old)) if index not in kept]
+        return _set_items(data, keys, removed, value[len(kept) :])
     if data[start : start + 1] in (b"{", b"[") and end - start > 2 and not _has_newline(data[start:end]):
         style = style._replace(one_line=True)
     return _splice(data, start, _render(value, style), end)
@@ -527,6 +532,53 @@ def _content(between: bytes) -> tuple[int | None, bool, int]:
         if last == b",":
             comma = match.start()
     return comma, last.startswith(b"//"), length
+
+
+# Arrays
+
+
+def _kept(old: list[Any], new: list[Any]) -> list[int]:
+    """The indexes of those items of `old`, in order, that `new` begins with."""
+    kept: list[int] = []
+    for index, item in enumerate(old):
+        if len(kept) < len(new) and item == new[len(kept)]:
+            kept.append(index)
+    return kept
+
+
+def _set_items(data: bytes, keys: list[str], removed: Sequence[int], added: Sequence[Any]) -> bytes:
+    """Remove the items with these indexes from the array at `keys`, then add others at its end."""
+    for index in reversed(removed):
+        array, _ = _array(data, keys, index)
+        assert array.found is not None
+        data = _remove(data, array, array.found)
+    for value in added:
+        array, chain = _array(data, keys)
+        style = _style(data, [*chain, array])
+        data = _insert(data, array, _render(value, style), style)
+    return data
+
+
+def _array(data: bytes, keys: list[str], index: int = -1) -> tuple[_Object, list[_Object]]:
+    """The array at `keys`, as an object whose members have no names, and the objects on the way to it.
+
+    `index`: of the item that is to be `found`.
+    """
+    chain, relaxed = _parse(data, keys)
+    found = chain[-1].found
+    assert found is not None
+    piece = data[found.value : found.end]
+    text = (_strict(piece)[0] if relaxed else piece).decode("latin-1")
+    array, number = _Object(0), 0
+    lead, comma, at = 1, None, _gap(text, 1)
+    while text[at] != "]":
+        end = _value_end(text, at)
+        array.add(_Member(lead, comma, at, at, end), number == index)
+        number += 1
+        lead, comma = end, _gap(text, end)
+        at = _gap(text, comma + 1) if text[comma] == "," else comma
+    array.end = at
+    return array.moved(found.value), chain
 
 
 def _splice(data: bytes, start: int, new: bytes, end: int) -> bytes:
