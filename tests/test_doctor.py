@@ -30,6 +30,7 @@ def test_a_healthy_home(home: Home) -> None:
         "uvx": "ok",
         "skill": "ok",
         "entry": "ok",
+        "guard": "ok",
         "tracking-uri": "ok",
         "mcp-server": "skipped",
         "tracking-server": "skipped",

@@ -147,7 +147,7 @@ class TestFiles:
 
     def test_nothing_of_the_staging_stays_where_clients_look(self, home: Home) -> None:
         home.run(CLAUDE)
-        assert os.listdir(home.path / ".claude") == ["skills"]
+        assert sorted(os.listdir(home.path / ".claude")) == ["settings.json", "skills"]
         assert os.listdir(home.path / ".claude/skills") == ["accessing-mlflow"]
 
     def test_what_is_no_regular_file_is_refused(self, home: Home) -> None:
@@ -557,6 +557,7 @@ class TestCheckAndJson:
         assert data["changed"] is True
         assert [(s["step"], s["outcome"], s["path"]) for s in data["steps"]] == [
             ("skill", "added", "~/.claude/skills/accessing-mlflow"),
+            ("guard", "added", "~/.claude/settings.json"),
             ("entry", "added", "~/.claude.json"),
         ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -246,7 +247,7 @@ def test_a_project_that_is_gone_does_not_keep_the_skill(home: Home) -> None:
     home.run(f"skill-install claude --no-verify --tracking-uri {URI}")
     home.run(f"skill-install claude --no-verify --tracking-uri {URI} --scope local")
     home.cd(".")
-    project.rmdir()
+    shutil.rmtree(project)
     home.run("skill-uninstall claude")
     assert not (home.path / SKILL).exists()
 

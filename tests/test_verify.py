@@ -14,6 +14,7 @@ from tests.webs import MLFLOW, Web, serving
 
 SERVER = """
 import json, sys
+HINTS = {"readOnlyHint": True}
 for line in sys.stdin:
     message = json.loads(line)
     if message.get("method") == "initialize":
@@ -21,7 +22,7 @@ for line in sys.stdin:
         version = message["params"]["protocolVersion"]
         result = {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": info}
     elif message.get("method") == "tools/list":
-        result = {"tools": [{"name": "look", "inputSchema": {"type": "object"}}]}
+        result = {"tools": [{"name": "look", "inputSchema": {"type": "object"}, "annotations": HINTS}]}
     else:
         continue
     print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}), flush=True)

@@ -344,7 +344,7 @@ def _missing_objects(data: bytes | None, step: EntryStep) -> list[str]:
 
 def _record_with(step: EntryStep, base: Record, before: bytes | None, inverse: Inverse) -> Record:
     known = base.entry(step.path, step.keys)
-    record = base._replace(objects=(*base.objects, *_missing_objects(before, step)))
+    record = base._replace(objects=tuple(dict.fromkeys((*base.objects, *_missing_objects(before, step)))))
     return record.with_entry(step.path, step.keys, _entry_record(step, known, before, inverse))
 
 

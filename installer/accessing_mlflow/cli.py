@@ -79,6 +79,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
     help="Add a variable to the entry; NAME alone refers to the user's own variable. Repeatable.",
 )
 @click.option("--pin", is_flag=True, help="Run the version of the MCP server that this release was tested with.")
+@click.option("--allow-writes", is_flag=True, help="Do not deny the agent the server's tools that write and delete.")
 @click.option("--bundle", "folder", metavar="DIR", type=click.Path(), help="Install the skill from another bundle.")
 @_check
 @_json
@@ -91,6 +92,7 @@ def install(
     tracking_uri: str | None,
     variables: dict[str, str | None],
     pin: bool,
+    allow_writes: bool,
     folder: str | None,
     check: bool,
     as_json: bool,
@@ -99,7 +101,7 @@ def install(
 ) -> None:
     """Install the accessing-mlflow skill and its MCP server entry for CLIENT (claude, cursor)."""
     with _edge("install", as_json) as run:
-        request = Request(scope, tracking_uri, variables, pin, force, not no_verify)
+        request = Request(scope, tracking_uri, variables, pin, allow_writes, force, not no_verify)
         run.use(folder)
         run.remember()
         make_plans = _install_plans(_rows(names), request, run, ask=not (check or as_json))

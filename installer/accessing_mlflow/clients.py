@@ -28,6 +28,8 @@ class Place(NamedTuple):
     keys: tuple[str, ...] = ("mcpServers",)
     client_lock: bool = False
     """Whether the client takes a lock of its own to write the file: a folder beside it."""
+    optional: bool = False
+    """Whether it is left out where the file is not there: the client's own, which it makes itself."""
 
 
 class Entries(NamedTuple):
@@ -70,6 +72,14 @@ class Client(NamedTuple):
     """Commands or absolute templates that show that the client is on this machine."""
     ignored: tuple[Place, ...] = ()
     """Places that look right, that people use, and that the client does not read."""
+    denials: Mapping[str, Place] = MappingProxyType({})
+    """By scope, where the list of tools that the agent is denied lies."""
+    tool_rule: str = ""
+    """How a rule names a tool: `%(server)s` and `%(tool)s`."""
+    unguarded: str = ""
+    """What to tell the user of a client that has no such list everywhere."""
+    asks: str = ""
+    """How the user can do without being asked for what reads."""
     also_reads_skills: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     refuses_symlink: frozenset[str] = frozenset()
     """Scopes whose entry file the client refuses to read through a symlink."""
@@ -97,6 +107,14 @@ def claude_state(env: Environment) -> Path:
     moved = env.variables.get("CLAUDE_CONFIG_DIR")
     return (env.cwd / moved if moved else env.home) / ".claude.json"
 
+
+def cursor_cli(env: Environment) -> Path:
+    """The settings of Cursor's command line program."""
+    moved = env.variables.get("XDG_CONFIG_HOME") if env.platform == "linux" else ""
+    return Path(moved) / "cursor" if moved else env.home / ".cursor"
+
+
+_DENY = ("permissions", "deny")
 
 CLAUDE = Client(
     name="claude",
@@ -126,6 +144,13 @@ CLAUDE = Client(
         Place("{project}/.claude.json"),
         Place("{home}/.claude.json"),  # where CLAUDE_CONFIG_DIR or the legacy file is in force
     ),
+    denials={
+        "user": Place("{config}/settings.json", _DENY),
+        "project": Place("{project}/.claude/settings.json", _DENY),
+        "local": Place("{repository}/.claude/settings.local.json", _DENY),
+    },
+    tool_rule="mcp__%(server)s__%(tool)s",
+    asks='Claude Code asks before each tool; to let it read unasked, add "%(rule)s" to permissions.allow in %(file)s',
     refuses_symlink=frozenset({"project"}),
     next_step={
         "user": "Restart Claude Code; there, /mcp lists MLflow.",
@@ -156,6 +181,13 @@ CURSOR = Client(
         "/usr/share/cursor",
         "{home}/AppData/Local/Programs/cursor",
     ),
+    denials={
+        "user": Place("{cli}/cli-config.json", _DENY, optional=True),
+        "project": Place("{project}/.cursor/cli.json", _DENY, optional=True),
+    },
+    tool_rule="Mcp(%(server)s:%(tool)s)",
+    unguarded="Cursor's editor has no list of denied tools: let it ask before each call,"
+    " for %(count)d of %(server)s's tools write or delete",
     also_reads_skills={
         "user": ("{home}/.claude/skills", "{home}/.agents/skills"),
         "project": ("{project}/.claude/skills", "{project}/.agents/skills"),
@@ -164,6 +196,7 @@ CURSOR = Client(
         "user": "Restart Cursor; MLflow appears under Settings > Tools & MCP.",
         "project": "Open the project in Cursor and switch MLflow on under Settings > Tools & MCP.",
     },
+    folders={"cli": cursor_cli},
 )
 
 CLIENTS: Mapping[str, Client] = {client.name: client for client in (CLAUDE, CURSOR)}
@@ -201,6 +234,15 @@ def ignored(client: Client, env: Environment) -> list[Entries]:
         except InstallerError:  # no project here: the home folder
             continue
     return found
+
+
+def denials(client: Client, scope: str, env: Environment) -> Entries | None:
+    """Where `client` reads the list of tools that the agent is denied in `scope`; None where it has none."""
+    place = client.denials.get(scope)
+    if place is None:
+        return None
+    found = _on_this_machine(place, client, env)
+    return None if place.optional and not found.file.exists() else found
 
 
 def skills_folder(client: Client, scope: str, env: Environment) -> Path:

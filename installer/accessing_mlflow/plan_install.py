@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from . import clients, installed_skill, plan_uri, project, reading, redact, tracking_uri
+from . import clients, guard, installed_skill, plan_uri, project, reading, redact, tracking_uri
 from . import entry as entries
 from . import uvx as uvxs
 from .bundle import Skill
@@ -36,6 +36,8 @@ def plan_install(client: Client, context: Context) -> Plan:
     if choice.embedded:
         steps.append(_store_step(client, context))
     steps += [_skill_step(client, skill, context) for skill in context.bundle.skills]
+    steps += _guard_steps(client, context)
+    notes += _guard_notes(client, steps, existing is None, context)
     steps.append(_entry_step(client, place, found.get(name), after, existing is None, context))
     return Plan(client, request.scope, tuple(steps), tuple(notes), choice, uvx)
 
@@ -163,6 +165,34 @@ def _entry_step(
     else:
         outcome = "replaced" if replaces else "updated"
     return EntryStep(client.name, context.request.scope, place, context.bundle.server.name, before, after, outcome)
+
+
+def _guard_steps(client: Client, context: Context) -> list[EntryStep]:
+    """Before the entry, so that no tool is there unguarded: the rules that deny the agent every tool that writes."""
+    place = clients.denials(client, context.request.scope, context.env)
+    if place is None:
+        return []
+    found = reading.denied(client, place)
+    if context.request.allow_writes:
+        return guard.removal(client, context.request.scope, place, found, context.record)
+    wanted = guard.rules(client, context.bundle.server)
+    after = [*(found or ()), *guard.missing(wanted, found or ())]
+    outcome = "unchanged" if after == found else "added" if found is None else "updated"
+    detail = f"the agent is denied the {len(wanted)} tools that write"
+    return [guard.step(client, context.request.scope, place, found, after, outcome, detail)]
+
+
+def _guard_notes(client: Client, steps: list[Step], is_new: bool, context: Context) -> Iterator[Note]:
+    server = context.bundle.server
+    if context.request.allow_writes:
+        return
+    for step in steps:
+        if step.name == "guard" and step.outcome not in UNCHANGED and client.asks:
+            file = context.env.shown(step.path)
+            yield Note("info", client.asks % {"rule": guard.rule(client, server, "*"), "file": file})
+    if is_new and client.unguarded:
+        writing = len(guard.rules(client, server))
+        yield Note("info", client.unguarded % {"count": writing, "server": server.name})
 
 
 def _skill_step(client: Client, skill: Skill, context: Context) -> SkillStep:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import clients, installed_skill, reading, tracking_uri
+from . import clients, guard, installed_skill, reading, tracking_uri
 from . import entry as entries
 from .bundle import Bundle, Skill
 from .clients import CLIENTS, Client, Entries
@@ -32,7 +32,7 @@ def plan_uninstall(client: Client, context: Context) -> Plan:
     """The plan for one client. Raises InstallerError for all that would keep it from being carried out."""
     place = clients.entries(client, context.scope, context.env)
     entry_step, notes = _entry_step(client, place, context)
-    steps: list[Step] = [entry_step]
+    steps: list[Step] = [entry_step, *_guard_steps(client, context)]
     for skill in _skills(client, context):
         skill_steps, skill_notes = _skill_steps(client, skill, context)
         steps += skill_steps
@@ -101,6 +101,13 @@ def _entry_step(client: Client, place: Entries, context: Context) -> tuple[Entry
     if after == found:
         return step("left", found), []
     return step("removed" if after is None else "restored", after), []
+
+
+def _guard_steps(client: Client, context: Context) -> list[EntryStep]:
+    place = clients.denials(client, context.scope, context.env)
+    if place is None or context.record.entry(place.file, place.keys) is None:
+        return []
+    return guard.removal(client, context.scope, place, reading.denied(client, place), context.record)
 
 
 def _skills(client: Client, context: Context) -> list[Skill]:

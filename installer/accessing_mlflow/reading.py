@@ -46,18 +46,44 @@ def accepted_servers(client: Client, scope: str, place: Entries) -> tuple[dict[s
         )
     data = files.read(place.file)
     entries_there = _servers(place, data)
-    with located(place.file):
-        relaxations = [] if data is None else place.format.relaxations(data)
-    warnings = []
-    for found in relaxations:
-        where = f"{place.file}, line {found.line}, column {found.column}: {found.kind}"
-        if not client.comments:
-            raise BrokenFile(
-                f"{where}; {client.title} reads strict JSON only", "remove it; the file was left untouched"
-            )
-        if found.kind == "trailing comma":
-            warnings.append(f"{where}; {client.title} may reject it")
+    if not client.comments:
+        _refuse_relaxations(client, place, data)
+    warnings = [
+        f"{where}; {client.title} may reject it"
+        for where, kind in _relaxations(place, data)
+        if kind == "trailing comma"
+    ]
     return entries_there, warnings
+
+
+def denied(client: Client, place: Entries) -> list[Any] | None:
+    """The rules at `place`, a client's list of denied tools; None where there is none.
+
+    Raises FileError, and BrokenFile for what `client` would ignore without a word: Claude Code a whole file with a
+    comment in it, or a list that is none.
+    """
+    data = files.read(place.file)
+    if data is None:
+        return None
+    with located(place.file):
+        found = place.format.read_member(data, place.keys)
+    _refuse_relaxations(client, place, data)
+    if found is not None and not isinstance(found, list):
+        raise BrokenFile(f"{place.file}: {place.label} is not a list", "write a list of rules there")
+    return found
+
+
+def _refuse_relaxations(client: Client, place: Entries, data: bytes | None) -> None:
+    for where, _ in _relaxations(place, data):
+        raise BrokenFile(f"{where}; {client.title} reads strict JSON only", "remove it; the file was left untouched")
+
+
+def _relaxations(place: Entries, data: bytes | None) -> Iterator[tuple[str, str]]:
+    """Each comment and trailing comma, as its place for people and its kind."""
+    if data is not None:
+        with located(place.file):
+            for found in place.format.relaxations(data):
+                yield f"{place.file}, line {found.line}, column {found.column}: {found.kind}", found.kind
 
 
 def _servers(place: Entries, data: bytes | None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class Request(NamedTuple):
     tracking_uri: str | None = None
     variables: Mapping[str, str | None] | None = None
     pin: bool = False
+    allow_writes: bool = False
     force: bool = False
     verify: bool = True
 

@@ -15,9 +15,10 @@ UNCHANGED = frozenset({"unchanged", "shared", "kept", "absent", "left"})
 
 
 class EntryStep(NamedTuple):
-    """The server entry called `entry` at `place` goes from `before` to `after` (None: no entry).
+    """The member called `entry` at `place` goes from `before` to `after` (None: absent).
 
-    `before` may have any shape where it is replaced by force.
+    `name` tells what it is: the server `entry`, or the `guard`, a list of rules. `before` may have any shape where it
+    is replaced by force.
     """
 
     client: str
@@ -28,10 +29,7 @@ class EntryStep(NamedTuple):
     after: Any
     outcome: str
     detail: str = ""
-
-    @property
-    def name(self) -> str:
-        return "entry"
+    name: str = "entry"
 
     @property
     def path(self) -> Path:
@@ -101,6 +99,11 @@ class Plan(NamedTuple):
     notes: tuple[Note, ...] = ()
     choice: Choice | None = None
     uvx: Uvx | None = None
+
+    @property
+    def entry(self) -> EntryStep:
+        """The step for the server entry."""
+        return next(step for step in self.steps if isinstance(step, EntryStep) and step.name == "entry")
 
     @property
     def changes(self) -> bool:

@@ -11,7 +11,7 @@ from .checks import Finding, Result, Subject
 from .environment import Environment
 from .errors import InstallerError
 from .record import Record
-from .steps import EntryStep, Plan
+from .steps import Plan
 
 Say = Callable[[str], None]
 
@@ -70,6 +70,5 @@ def _prepare(
 
 def _requirement(plan: Plan, bundle: Bundle) -> list[str]:
     """What the entry has uvx fetch: the requirement, and then the entry's own options for uvx."""
-    step = next(step for step in plan.steps if isinstance(step, EntryStep))
-    package = bundle.server.package
-    return [entries.requirement(step.after, package), *entries.runner_options(step.after, package)]
+    entry, package = plan.entry.after, bundle.server.package
+    return [entries.requirement(entry, package), *entries.runner_options(entry, package)]

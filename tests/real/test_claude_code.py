@@ -12,9 +12,14 @@ from typing import Any
 
 import pytest
 
-from tests.real.machines import Machine
+from accessing_mlflow import bundle, guard
+from accessing_mlflow.clients import CLAUDE
+from tests.real.machines import REPOSITORY, Machine
 
 pytestmark = pytest.mark.real
+
+SERVER = bundle.load(REPOSITORY / "skills").server
+TOOLS = SERVER.tools
 
 CONNECTED = "✔ Connected"
 
@@ -226,6 +231,40 @@ class TestWhatTheModelSees:
         loaded, sent = started(claude, messages, cwd=project / "packages/deep")
         assert "accessing-mlflow" in loaded["skills"]
         assert "accessing-mlflow" in sent
+
+
+class TestGuard:
+    """The model is not even offered what it is denied."""
+
+    @pytest.mark.parametrize(("scope", "cwd"), [("user", "."), ("project", "."), ("local", "packages/deep")])
+    def test_only_what_reads_is_offered(
+        self, claude: Machine, mlflow_server: str, messages: ThreadingHTTPServer, scope: str, cwd: str
+    ) -> None:
+        project = repository(claude)
+        claude.install("claude", "--no-verify", "--scope", scope, "--tracking-uri", mlflow_server, cwd=project)
+        assert offered(claude, messages, project / cwd) == {tool.name for tool in TOOLS if tool.read_only}
+
+    @pytest.mark.parametrize("pattern", ["mcp__MLflow", "mcp__MLflow__*", "mcp__MLflow__delete_*", "mcp__*"])
+    def test_a_pattern_of_the_users_is_counted_for_what_it_denies(
+        self, claude: Machine, mlflow_server: str, messages: ThreadingHTTPServer, pattern: str
+    ) -> None:
+        claude.write(".claude/settings.json", {"permissions": {"deny": [pattern]}})
+        claude.install("claude", "--no-verify", "--allow-writes", "--tracking-uri", mlflow_server)
+        denied = {tool.name for tool in TOOLS} - offered(claude, messages)
+        rules = {tool.name: guard.rule(CLAUDE, SERVER, tool.name) for tool in TOOLS}
+        assert denied == {name for name, rule in rules.items() if not guard.missing([rule], [pattern])}
+
+    def test_with_allow_writes_everything_is_offered(
+        self, claude: Machine, mlflow_server: str, messages: ThreadingHTTPServer
+    ) -> None:
+        claude.install("claude", "--no-verify", "--allow-writes", "--tracking-uri", mlflow_server)
+        assert offered(claude, messages) == {tool.name for tool in TOOLS}
+
+
+def offered(machine: Machine, messages: ThreadingHTTPServer, cwd: Path | None = None) -> set[str]:
+    """The server's tools that Claude Code offers to the model."""
+    loaded, _ = started(machine, messages, cwd)
+    return {tool.removeprefix("mcp__MLflow__") for tool in loaded["tools"] if tool.startswith("mcp__MLflow__")}
 
 
 def test_the_doctor_writes_nothing(claude: Machine, mlflow_server: str) -> None:

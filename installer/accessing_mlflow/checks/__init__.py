@@ -29,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     Check("uvx", "client", machine.uvx),
     Check("skill", "scope", skill.skill),
     Check("entry", "scope", entry.entry),
+    Check("guard", "scope", entry.guarded),
     Check("ignored-entry", "client", entry.ignored_entry),
     Check("other-spelling", "scope", entry.other_spelling),
     Check("kept-versions", "scope", machine.kept_versions, verbose=True),

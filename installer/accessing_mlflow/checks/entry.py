@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from .. import clients, guard, reading, redact
 from .. import entry as entries
-from .. import reading, redact
 from .. import tracking_uri as uris
+from ..clients import Entries
 from ..errors import InstallerError
 from .subject import Finding, Subject
 
@@ -32,6 +35,32 @@ def entry(subject: Subject) -> Finding:
     if warnings:
         return Finding("warning", warnings[0], path, "remove it")
     return Finding("ok", f"{place.label}.{name}", path)
+
+
+def guarded(subject: Subject) -> Finding | None:
+    """Whether the agent is denied what the server does not mark read-only, in this scope or in another."""
+    client, env = subject.client, subject.env
+    place = clients.denials(client, subject.scope, env)
+    wanted = guard.rules(client, subject.bundle.server)
+    if place is None or subject.own_entry is None:
+        return None
+    there = [rule for other in _denials(subject) for rule in reading.denied(client, other) or ()]
+    open_to_it = guard.missing(wanted, there)
+    if not open_to_it:
+        return Finding("ok", f"the agent is denied the {len(wanted)} tools that write", str(place.file))
+    detail = f"the agent may use {len(open_to_it)} tools that write or delete, such as {open_to_it[0]}"
+    return Finding("warning", detail, str(place.file), subject.command("skill-install"))
+
+
+def _denials(subject: Subject) -> Iterator[Entries]:
+    """The lists of denied tools of all scopes that there are here: the client goes by all of them."""
+    for scope in subject.client.scopes:
+        try:
+            place = clients.denials(subject.client, scope, subject.env)
+        except InstallerError:  # no project here
+            continue
+        if place is not None:
+            yield place
 
 
 def ignored_entry(subject: Subject) -> Finding | None:

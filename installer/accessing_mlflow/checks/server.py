@@ -39,7 +39,16 @@ def mcp_server(subject: Subject) -> Finding | None:
         except servers.ServerError as error:
             how = " from the desktop, without the shell's variables" if subject.client.desktop else ""
             return Finding("error", f"does not start{how}: {error}", fix=error.fix)
-    return Finding("ok", f"starts ({len(report.tools)} tools, {report.seconds:.1f} s)")
+    started = f"starts ({len(report.tools)} tools, {report.seconds:.1f} s)"
+    unknown = [tool.name for tool in report.tools if not tool.read_only and tool.name not in _writing(subject)]
+    if unknown and subject.client.denials:
+        detail = f"{started}, but has tools that write and that this version does not know: {', '.join(unknown)}"
+        return Finding("warning", detail, fix=f"upgrade accessing-mlflow, or {subject.command('skill-install')} --pin")
+    return Finding("ok", started)
+
+
+def _writing(subject: Subject) -> set[str]:
+    return {tool.name for tool in subject.bundle.server.tools if not tool.read_only}
 
 
 def tracking_server(subject: Subject) -> Finding | None:
