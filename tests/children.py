@@ -31,6 +31,17 @@ def is_gone(pid: int) -> bool:
     return not state.strip() or state.strip().startswith("Z")
 
 
+def descendants(pid: int) -> set[int]:
+    """The numbers of all processes below that one: watchers and others that are in no group of ours included."""
+    with subprocess.Popen(["ps", "-A", "-o", "pid=,ppid="], stdout=subprocess.PIPE, text=True) as ps:
+        listed, _ = ps.communicate()
+    parents = {int(child): int(parent) for child, parent in (line.split() for line in listed.splitlines())}
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid, ps.pid}
+
+
 def pids(file: Path) -> list[int]:
     """The process numbers that a fake wrote, one a line."""
     return [int(line) for line in file.read_text(encoding="utf-8").split()] if file.exists() else []

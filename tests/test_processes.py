@@ -1,10 +1,109 @@
-"""Which line of a program's last words is shown."""
+"""Children that do not outlive us, even where we are killed; and which line of a program's last words is shown."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from accessing_mlflow.processes import last_error
+from accessing_mlflow.processes import child, last_error
+from tests.children import all_gone, descendants, is_gone, pids, start_python, wait_for
+
+STUBBORN = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if sys.argv[2:]:
+    subprocess.Popen([sys.executable, *sys.argv[:2]])
+with open(sys.argv[1], "a") as file:
+    print(os.getpid(), file=file)
+time.sleep(600)
+"""
+"""Writes its number into the file that the first argument names; with a second one, it has a child of its own."""
+
+RUN = "run(command, os.environ)"
+IN_THREADS = """
+for _ in range(2):
+    threading.Thread(target=run, args=(command, os.environ), daemon=True).start()
+"""
+
+
+class Ours:
+    """A Python that has a stubborn child with a child of its own, as an installation has."""
+
+    def __init__(self, folder: Path, script: str, children: int) -> None:
+        self.born = folder / "born"
+        stubborn = folder / "stubborn.py"
+        stubborn.write_text(STUBBORN, encoding="utf-8")
+        command = [sys.executable, str(stubborn), str(self.born), "parent"]
+        start = f"import os, sys, threading, time\nfrom accessing_mlflow.processes import run\ncommand = {command!r}\n"
+        self.process = start_python(start + script, stderr=subprocess.DEVNULL)
+        assert wait_for(lambda: len(pids(self.born)) == children)
+        self.below = descendants(self.process.pid)
+        assert self.below > set(pids(self.born)), "there is a watcher, too"
+
+    def nothing_is_left(self) -> bool:
+        self.process.wait(30)
+        return all_gone(self.born) and wait_for(lambda: all(is_gone(pid) for pid in self.below))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_nothing_is_left_of_a_child_in_the_main_thread(tmp_path: Path, number: signal.Signals) -> None:
+    ours = Ours(tmp_path, RUN, children=2)
+    ours.process.send_signal(number)
+    assert ours.nothing_is_left()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_nothing_is_left_of_children_in_threads(tmp_path: Path, number: signal.Signals) -> None:
+    ours = Ours(tmp_path, f"{IN_THREADS}time.sleep(600)", children=4)
+    ours.process.send_signal(number)
+    assert ours.nothing_is_left()
+
+
+def test_a_thread_that_is_left_behind_leaves_no_child(tmp_path: Path) -> None:
+    stop = tmp_path / "stop"
+    ours = Ours(tmp_path, f"{IN_THREADS}\nwhile not os.path.exists({str(stop)!r}): time.sleep(0.01)", children=4)
+    stop.touch()
+    assert ours.nothing_is_left()
+    assert ours.process.returncode == 0
+
+
+def test_ctrl_c_at_the_terminal_does_not_end_the_watcher(tmp_path: Path) -> None:
+    """The terminal's signal goes to the group of the foreground; and then the program is killed."""
+    script = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n" + RUN
+    ours = Ours(tmp_path, script, children=2)
+    groups = {os.getpgid(pid) for pid in ours.below}
+    assert os.getpgid(ours.process.pid) not in groups
+    ours.process.kill()
+    assert ours.nothing_is_left()
+
+
+def test_no_watcher_outlives_its_child() -> None:
+    before = descendants(os.getpid())
+    with child(["sleep", "600"]) as process:
+        assert len(descendants(os.getpid()) - before) == 2
+    assert process.returncode == -signal.SIGTERM
+    assert not descendants(os.getpid()) - before
+
+    with pytest.raises(FileNotFoundError), child(["no-such-program"]):
+        pass
+    assert not descendants(os.getpid()) - before
+
+
+def test_without_a_watcher_children_are_ended_all_the_same() -> None:
+    """Killed (memory may run out), or stopped."""
+    for number in (signal.SIGKILL, signal.SIGSTOP):
+        before = descendants(os.getpid())
+        with child(["sleep", "600"]) as process:
+            (watcher,) = descendants(os.getpid()) - before - {process.pid}
+            os.kill(watcher, number)
+        assert process.returncode == -signal.SIGTERM
+        assert is_gone(watcher)
+
 
 UV = """\
 Downloading numpy (15.9MiB)

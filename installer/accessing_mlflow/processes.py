@@ -1,6 +1,7 @@
 """Child processes that do not outlive us: each in a process group of its own, which is ended whatever happens.
 
-"Whatever" is success, an error, a time limit, Ctrl-C, SIGTERM and SIGHUP. All waits are bounded.
+"Whatever" is success, an error, a time limit, Ctrl-C, SIGTERM and SIGHUP, and, through a watcher beside each child, the
+sudden end of this process: SIGKILL, or an exit that leaves a thread with a child behind. All waits are bounded.
 """
 
 from __future__ import annotations
@@ -42,16 +43,18 @@ def child(argv: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[byte
     """Starts `argv` (`options` as for Popen) and ends its process group on the way out.
 
     Where all of it has ended by itself that costs no time; otherwise it gets SIGTERM, then SIGKILL.
-    Raises OSError where it cannot be started.
+    In any thread; signals become exceptions in the main one only. Raises OSError where it cannot be started.
     """
-    with _Signals() as signals:
+    with _Signals() as signals, _Watcher() as watcher:
         process = subprocess.Popen(argv, bufsize=0, **_own_group(), **options)
         try:
+            watcher.tell(str(process.pid))
             signals.release()
             yield process
         finally:
             signals.hold()
             _end_group(process)
+            watcher.tell("goodbye")
 
 
 def run(
@@ -124,6 +127,48 @@ def _own_group() -> dict[str, Any]:
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     return {"start_new_session": True}
+
+
+# Until the second line comes, or the end of the input: that is when every end of the pipe that we hold is closed,
+# however that came about. SIGKILL at once: a number that is looked up later might be another group's by then.
+_WATCH = 'read -r group || exit 0; read -r goodbye && exit 0; kill -9 "-$group"'
+
+
+class _Watcher:
+    """A shell in a session of its own that ends a child's group as soon as we are gone without a goodbye.
+
+    Nothing that ends us reaches it, Ctrl-C at the terminal included, and it cannot stay: all that it does is to wait
+    for our end of a pipe, which no other program inherits. The goodbye comes once the group is gone, so that its number
+    is not used when it may be another's. Not covered: the millisecond between the start of a child and the word of its
+    number, after which the child finds its input closed, but is not ended; Windows, and systems without /bin/sh.
+    It costs 2 ms (measured on Linux).
+    """
+
+    def __enter__(self) -> _Watcher:
+        self._theirs, self._ours = os.pipe()
+        self._shell = None
+        if sys.platform != "win32":
+            nothing = subprocess.DEVNULL
+            outside: dict[str, Any] = {"env": {}, "cwd": "/", **_own_group()}
+            with suppress(OSError):
+                self._shell = subprocess.Popen(
+                    ["/bin/sh", "-c", _WATCH], stdin=self._theirs, stdout=nothing, stderr=nothing, **outside
+                )
+        return self
+
+    def tell(self, line: str) -> None:
+        """The number of the group; then the goodbye."""
+        os.write(self._ours, f"{line}\n".encode())
+
+    def __exit__(self, *_error: object) -> None:
+        os.close(self._ours)
+        os.close(self._theirs)
+        if self._shell is not None:
+            try:
+                self._shell.wait(_KILL_SECONDS)
+            except subprocess.TimeoutExpired:  # somebody has stopped it
+                self._shell.kill()
+                self._shell.wait()
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
