@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-from . import clients, guard, installed_skill, plan_uri, project, reading, redact, tracking_uri
+from . import clients, exposure, guard, installed_skill, plan_uri, project, reading, redact, tracking_uri
 from . import entry as entries
 from . import uvx as uvxs
 from .bundle import Skill
 from .clients import Client, Entries
 from .entry import Entry
 from .environment import Environment
-from .errors import InstallerError
 from .request import Conflict, Context
 from .steps import UNCHANGED, EntryStep, FolderStep, Note, Plan, SkillStep, Step, installation
 from .tracking_uri import Choice
@@ -30,7 +29,7 @@ def plan_install(client: Client, context: Context) -> Plan:
     choice = plan_uri.choose(client, place, existing, found, context)
     notes += plan_uri.notes(choice, request.scope)
     command = uvxs.written(uvx, desktop=client.desktop, shared=request.scope == "project", env=env)
-    after = _entry(client, existing, choice, command, context)
+    after = _entry(client, place, existing, choice, command, context)
     notes += _entry_notes(client, place, found.get(name), after, uvx, context)
     steps: list[Step] = []
     if choice.embedded:
@@ -83,7 +82,9 @@ def _compact(entry: object) -> str:
     return json.dumps(redact.entry(entry), ensure_ascii=False)
 
 
-def _entry(client: Client, existing: Entry | None, choice: Choice, command: str, context: Context) -> Entry:
+def _entry(
+    client: Client, place: Entries, existing: Entry | None, choice: Choice, command: str, context: Context
+) -> Entry:
     server, request = context.bundle.server, context.request
     entry = existing or entries.new(command, server.package)
     entry = {**entry, "command": _command(entry["command"], command, request.scope, context.env)}
@@ -93,8 +94,7 @@ def _entry(client: Client, existing: Entry | None, choice: Choice, command: str,
         name: client.reference % name if value is None else value for name, value in (request.variables or {}).items()
     }
     variables = {**given, tracking_uri.VARIABLE: choice.value}
-    if request.scope == "project":
-        _refuse_secrets(variables)
+    exposure.check(variables, existing, place, context.env)
     return entries.with_variables(entry, variables, defaults=entries.LIMITS)
 
 
@@ -114,15 +114,6 @@ def _is_there(command: str, env: Environment) -> bool:
         return path.is_absolute() and path.exists() and not uvxs.is_in_cache(path, env)
     except OSError:  # a name that is too long
         return False
-
-
-def _refuse_secrets(variables: Mapping[str, str]) -> None:
-    for name, value in variables.items():
-        if redact.is_secret_name(name) and not redact.is_reference(value):
-            raise InstallerError(
-                f"{name} looks like a secret, and a project's files are shared",
-                f"--env {name}, without a value, writes a reference to each one's own variable",
-            )
 
 
 def _entry_notes(
