@@ -32,8 +32,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import trustme
 
 from accessing_mlflow import bundle, redact
-from accessing_mlflow.mcp_transport import Server
-from accessing_mlflow.processes import child
+from tests.real.calls import Answer, call, session
 from tests.webs import MLFLOW, PAGE, Reply, serving
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ RUN_FOUND = {
     "run": {"info": {"run_id": RUN, "experiment_id": "0", "artifact_uri": f"mlflow-artifacts:/0/{RUN}/artifacts"}}
 }
 GET_RUN = f"/api/2.0/mlflow/runs/get?run_uuid={RUN}&run_id={RUN}"
-START_SECONDS = 120.0
 LIMIT = 30.0
 """Seconds that one failing request may take: the goal."""
 ATTEMPTS = 2
@@ -61,13 +59,6 @@ class Case(NamedTuple):
     requests: int = 1
     tool: str = "get_experiments"
     arguments: Mapping[str, Any] = MappingProxyType({})
-
-
-class Answer(NamedTuple):
-    """`text`: what the agent is told; None where there was no answer when our patience ended."""
-
-    text: str | None
-    seconds: float
 
 
 @contextmanager
@@ -189,35 +180,18 @@ def entry_for(uri: str, home: Path) -> dict[str, Any]:
 async def session_of(uri: str) -> AsyncIterator[ClientSession]:
     """An initialized session with the server that the entry starts, in a home of its own and uv's shared cache."""
     cache = subprocess.run(["uv", "cache", "dir"], capture_output=True, text=True, check=True).stdout.strip()
-    pipe = subprocess.PIPE
     with tempfile.TemporaryDirectory() as home:
         entry = entry_for(uri, Path(home))
         own = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "XDG_"))}
         variables = {**own, "HOME": home, "UV_CACHE_DIR": cache, **entry["env"]}
-        command = [entry["command"], *entry["args"]]
-        with child(command, env=variables, cwd=home, stdin=pipe, stdout=pipe, stderr=pipe) as process:
-            server = Server(process, command, time.monotonic())
-            async with server.session() as session:
-                await asyncio.wait_for(session.initialize(), START_SECONDS)
-                yield session
-            server.close_input()
-
-
-async def call(session: ClientSession, tool: str, arguments: Mapping[str, Any], patience: float) -> Answer:
-    """Calls a tool, as an agent does."""
-    started = time.monotonic()
-    try:
-        result = await asyncio.wait_for(session.call_tool(tool, dict(arguments)), patience)
-    except asyncio.TimeoutError:
-        return Answer(None, patience)
-    text = " ".join(getattr(part, "text", "") for part in result.content)
-    return Answer(("error: " if result.is_error else "") + text, time.monotonic() - started)
+        async with session([entry["command"], *entry["args"]], variables, Path(home)) as found:
+            yield found
 
 
 async def failure(case: Case, patience: float) -> Answer:
     with case.failing() as uri:
-        async with session_of(uri) as session:
-            return await call(session, case.tool, case.arguments, patience)
+        async with session_of(uri) as asked:
+            return await call(asked, case.tool, case.arguments, patience)
 
 
 def shown(answer: Answer) -> str:
@@ -257,11 +231,11 @@ async def requests_of_tools(patience: float) -> None:
     for title, replies in failing.items():
         counts: dict[str, int] = {}
         with serving(replies) as web:
-            async with session_of(web.uri) as session:
-                tools = [tool for tool in (await session.list_tools()).tools if tool.name in ours]
+            async with session_of(web.uri) as asked:
+                tools = [tool for tool in (await asked.list_tools()).tools if tool.name in ours]
                 for tool in tools:
                     web.asked.clear()
-                    await call(session, tool.name, filled(tool), patience)
+                    await call(asked, tool.name, filled(tool), patience)
                     attempts = [path for _, path in web.asked if path not in replies]
                     counts[tool.name] = len(attempts) // ATTEMPTS
         several = ", ".join(f"`{name}` {count}" for name, count in counts.items() if count > 1)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.machines import MLFLOW, Machine, await_answer, free_port, missing, node_folder, same_disk
+from tests.real.machines import MLFLOW, Machine, await_answer, free_port, missing, mlflow, node_folder, same_disk
 
 
 @pytest.fixture(scope="session")
@@ -91,3 +91,18 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 os.killpg(server.pid, signal.SIGKILL)
                 server.wait()
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real MLflow server with its own sign-in: user admin, password `long%password`."""
+    folder = tmp_path_factory.mktemp("guarded")
+    (folder / "auth.ini").write_text(
+        f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{folder}/auth.db\n"
+        "admin_username = admin\nadmin_password = long%%password\n"
+        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n",
+        encoding="utf-8",
+    )
+    variables = {"MLFLOW_AUTH_CONFIG_PATH": str(folder / "auth.ini"), "MLFLOW_FLASK_SERVER_SECRET_KEY": "only a test"}
+    with mlflow(folder, "--app-name", "basic-auth", extra="[auth]", variables=variables) as uri:
+        yield uri

@@ -9,14 +9,20 @@ import socket
 import subprocess
 import time
 import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 import pytest
 
+from accessing_mlflow.processes import child
+
 MLFLOW = "mlflow==3.17.2"
 REPOSITORY = Path(__file__).resolve().parents[2]
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def missing(what: str) -> NoReturn:
@@ -78,6 +84,22 @@ def await_answer(address: str, server: subprocess.Popen[bytes], log: Path) -> No
         except OSError:
             time.sleep(0.2)
     pytest.fail(f"the MLflow server does not answer:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+@contextmanager
+def mlflow(
+    folder: Path, *options: str, extra: str = "", path: str = "", variables: Mapping[str, str] = NOTHING
+) -> Iterator[str]:
+    """A real MLflow server on 127.0.0.1, started with `options`, that answers below `path`."""
+    port = free_port()
+    package = MLFLOW.replace("mlflow", f"mlflow{extra}", 1)
+    command = ["uvx", "--from", package, "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", *options]
+    log = folder / "log"
+    environ = {**os.environ, **variables}
+    with log.open("wb") as out, child(command, cwd=folder, env=environ, stdout=out, stderr=out) as server:
+        await_answer(f"http://127.0.0.1:{port}{path}/health", server, log)
+        yield f"http://127.0.0.1:{port}{path}"
 
 
 def same_disk(one: Path, other: Path) -> bool:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 import anyio
 import pytest
@@ -18,9 +16,8 @@ from mcp.client.stdio import stdio_client
 from accessing_mlflow import bundle, embedded_store, tracking_server
 from accessing_mlflow.fetch import fetch, fetched
 from accessing_mlflow.mcp_server import ServerError, probe
-from accessing_mlflow.processes import child
 from accessing_mlflow.tracking_server import TrackingError, TrackingReport
-from tests.real.machines import MLFLOW, REPOSITORY, Machine, await_answer, free_port
+from tests.real.machines import MLFLOW, REPOSITORY, Machine, mlflow
 
 pytestmark = pytest.mark.real
 
@@ -30,7 +27,6 @@ VERSION = MLFLOW.partition("==")[2]
 START = 120.0
 # The five seconds are for users; here, a first sign-in on a busy machine may take longer.
 ask = partial(tracking_server.ask, timeout=START)
-NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def uvx(machine: Machine) -> str:
@@ -50,22 +46,6 @@ def call(machine: Machine, uri: str, tool: str, **arguments: object) -> str:
                 return "\n".join(getattr(part, "text", "") for part in result.content)
 
     return anyio.run(ask_tool)
-
-
-@contextmanager
-def mlflow(
-    folder: Path, *options: str, extra: str = "", path: str = "", variables: Mapping[str, str] = NOTHING
-) -> Iterator[str]:
-    """A real MLflow server on 127.0.0.1, started with `options`, that answers below `path`."""
-    port = free_port()
-    package = MLFLOW.replace("mlflow", f"mlflow{extra}", 1)
-    command = ["uvx", "--from", package, "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", *options]
-    log = folder / "log"
-    environ = {**os.environ, **variables}
-    with log.open("wb") as out, child(command, cwd=folder, env=environ, stdout=out, stderr=out) as server:
-        await_answer(f"http://127.0.0.1:{port}{path}/health", server, log)
-        yield f"http://127.0.0.1:{port}{path}"
 
 
 def test_fetched_ahead_the_server_starts_and_its_tools_are_as_recorded(machine: Machine, mlflow_server: str) -> None:
@@ -110,21 +90,6 @@ def test_the_tracking_server(machine: Machine, mlflow_server: str) -> None:
 def test_a_server_under_a_path(machine: Machine, tmp_path: Path) -> None:
     with mlflow(tmp_path, "--static-prefix", "/team", path="/team") as uri:
         assert ask(uri, {}, home=machine.home) == TrackingReport(VERSION, 1)
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server with MLflow's own sign-in."""
-    folder = tmp_path_factory.mktemp("guarded")
-    (folder / "auth.ini").write_text(
-        f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{folder}/auth.db\n"
-        "admin_username = admin\nadmin_password = long%%password\n"
-        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n",
-        encoding="utf-8",
-    )
-    variables = {"MLFLOW_AUTH_CONFIG_PATH": str(folder / "auth.ini"), "MLFLOW_FLASK_SERVER_SECRET_KEY": "only a test"}
-    with mlflow(folder, "--app-name", "basic-auth", extra="[auth]", variables=variables) as uri:
-        yield uri
 
 
 def refusal(uri: str, environ: Mapping[str, str], home: Path) -> TrackingError:
