@@ -12,6 +12,7 @@ import pytest
 from accessing_mlflow.exposure import looks_secret
 from tests.homes import URI, Home
 
+DOCUMENT = (Path(__file__).parents[1] / "docs" / "authentication.md").read_text(encoding="utf-8")
 INSTALL = f"skill-install claude --no-verify --tracking-uri {URI}"
 SECRET = ("--env", "MLFLOW_TRACKING_TOKEN=hunter2")
 
@@ -146,6 +147,14 @@ def test_git_is_not_asked_without_a_secret(dotfiles: Home) -> None:
     dotfiles.program("git", f"#!/bin/sh\necho asked > {asked}\n")
     dotfiles.run(INSTALL, "--env", "MLFLOW_TRACKING_TOKEN", "--env", "MLFLOW_TRACKING_INSECURE_TLS=true")
     assert not asked.exists()
+
+
+def test_cursors_own_file_of_variables_stays_named(home: Home) -> None:
+    entry = {"command": "uvx", "args": ["mlflow-mcp"], "envFile": "/home/me/.config/mlflow.env"}
+    home.write(".cursor/mcp.json", {"mcpServers": {"MLflow": entry}})
+    home.run(INSTALL.replace("claude", "cursor"))
+    assert home.read(".cursor/mcp.json")["mcpServers"]["MLflow"]["envFile"] == entry["envFile"]
+    assert '"envFile": "/home/me/.config/mlflow.env"' in DOCUMENT
 
 
 @pytest.mark.parametrize(

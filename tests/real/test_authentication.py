@@ -115,6 +115,24 @@ def credentials_file(machine: Machine) -> None:
     file.write_text(form[1].replace("NAME", "admin").replace("PASSWORD", "long%%password"), encoding="utf-8")
 
 
+def test_what_claude_code_really_passes_on(claude: Machine) -> None:
+    """The shell's variables, and references filled in: seen by a program that stands in for uvx."""
+    install(claude, EXAMPLE, "MLFLOW_TRACKING_TOKEN", client="claude")
+    uvx = Path(claude.variables["PATH"].split(os.pathsep)[0]) / "uvx"
+    uvx.unlink()
+    uvx.write_text('#!/bin/sh\nenv > "$HOME/seen"\n', encoding="utf-8")
+    uvx.chmod(0o755)
+    claude.variables.update(MLFLOW_TRACKING_TOKEN=TOKEN, HTTPS_PROXY="http://127.0.0.1:1", **USER)
+    claude.run("claude", "mcp", "list")
+    seen = (claude.home / "seen").read_text(encoding="utf-8").splitlines()
+    wanted = {"MLFLOW_TRACKING_TOKEN": TOKEN, "HTTPS_PROXY": "http://127.0.0.1:1", **USER}
+    assert {f"{name}={value}" for name, value in wanted.items()} <= set(seen)
+
+    del claude.variables["MLFLOW_TRACKING_TOKEN"]
+    claude.run("claude", "mcp", "list")
+    assert "MLFLOW_TRACKING_TOKEN=${MLFLOW_TRACKING_TOKEN}" in (claude.home / "seen").read_text(encoding="utf-8")
+
+
 class TestAUserNameAndAPassword:
     def test_without_them_the_agent_is_told(self, machine: Machine, guarded: str) -> None:
         install(machine, guarded, client="claude")

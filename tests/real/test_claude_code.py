@@ -139,10 +139,12 @@ class TestEntry:
         assert servers == json.loads(before)["mcpServers"]
 
 
-class _Messages(BaseHTTPRequestHandler):
-    """Answers every request for a message with one word, and keeps what was asked."""
+class Messages(BaseHTTPRequestHandler):
+    """Answers every request for a message with one word, unless told otherwise, and keeps what was asked."""
 
-    asked: list[dict[str, Any]]
+    def answer(self, asked: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], str]:
+        """A block, what is added to it, and why the message ends there."""
+        return {"type": "text", "text": ""}, {"type": "text_delta", "text": "hello"}, "end_turn"
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -157,12 +159,13 @@ class _Messages(BaseHTTPRequestHandler):
             "stop_sequence": None,
             "usage": {"input_tokens": 1, "output_tokens": 1},
         }
+        block, delta, reason = self.answer(body)
         events: list[dict[str, Any]] = [
             {"type": "message_start", "message": message},
-            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "hello"}},
+            {"type": "content_block_start", "index": 0, "content_block": block},
+            {"type": "content_block_delta", "index": 0, "delta": delta},
             {"type": "content_block_stop", "index": 0},
-            {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}},
+            {"type": "message_delta", "delta": {"stop_reason": reason}, "usage": {"output_tokens": 1}},
             {"type": "message_stop"},
         ]
         text = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
@@ -179,7 +182,7 @@ class _Messages(BaseHTTPRequestHandler):
 @pytest.fixture
 def messages() -> Iterator[ThreadingHTTPServer]:
     """Stands in for the model's service, on 127.0.0.1: what Claude Code would send is kept in `asked`."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Messages)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Messages)
     server.asked = []  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
