@@ -48,7 +48,7 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_nothing_changes_in_a_clone(home: Home) -> None:
     before = content(clone(home))
     output = home.run(IN_A_CLONE, "--no-verify").output
-    assert re.findall(r"^  (\w+) +unchanged", output, re.MULTILINE) == ["skill", "entry"]
+    assert re.findall(r"^  (\w+) +unchanged", output, re.MULTILINE) == ["skill", "guard", "entry"]
     assert content(home.path / "clone") == before
 
 
