@@ -131,6 +131,12 @@ class TestFiles:
         assert stat.S_IMODE((home.path / ".claude.json").stat().st_mode) == 0o600
         assert stat.S_IMODE((home.path / ".cursor/mcp.json").stat().st_mode) == 0o644
 
+    def test_a_projects_file_is_as_readable_as_any_other_in_it(self, home: Home) -> None:
+        other = home.write("project/README.md", "")
+        home.cd("project")
+        home.run(CLAUDE, "--scope", "project")
+        assert (home.path / "project/.mcp.json").stat().st_mode == other.stat().st_mode
+
     def test_a_symlinked_state_file_is_written_through(self, home: Home, tmp_path: Path) -> None:
         target = tmp_path / "dotfiles.json"
         target.write_text("{}")

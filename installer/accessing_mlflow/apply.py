@@ -241,7 +241,7 @@ class _Run:
     ) -> tuple[bytes | None, bytes | None]:
         with reading.located(step.path):
             if not step.place.client_lock:
-                return files.rewrite(step.path, edit, announce=announce)
+                return files.rewrite(step.path, edit, announce=announce, private=not step.place.shared)
             return files.rewrite(step.path, edit, announce=announce, lock=partial(locks.of_claude_code, step.path))
 
     # Skills
