@@ -241,9 +241,9 @@ class TestEntry:
         home.run(CURSOR)
         assert home.read(".cursor/mcp.json")["mcpServers"]["MLflow"]["command"] == str(home.programs / "uv")
 
-    def test_pin_stays_until_another_option_changes_it(self, home: Home) -> None:
-        home.run(CLAUDE, "--pin")
-        assert self.entry(home)["args"] == ["mlflow-mcp==0.4.1"]
+    def test_a_version_that_the_user_gave_stays(self, home: Home) -> None:
+        entry = {"command": "uvx", "args": ["mlflow-mcp==0.4.1"], "env": {"MLFLOW_TRACKING_URI": URI}}
+        home.write(".claude.json", {"mcpServers": {"MLflow": entry}})
         home.run(CLAUDE)
         assert self.entry(home)["args"] == ["mlflow-mcp==0.4.1"]
 

@@ -86,15 +86,20 @@ def runner_options(entry: Entry, package: str) -> list[str]:
     return [option for option in options if option not in ("--from", "--")]
 
 
+def runner_length(entry: Entry) -> int:
+    """How many of the args of an entry of ours belong to the runner's own name: those of `uv tool run` do."""
+    return _after_runner(entry.get("command"), entry.get("args", [])) or 0
+
+
 def pinned(entry: Entry, package: str, version: str) -> Entry:
-    """An entry of ours, at exactly `version`."""
+    """An entry of ours, at exactly `version`; at none in particular where that is empty."""
     index = _requirement_index(entry, package)
     if index is None:
         return entry
     args = list(entry["args"])
     found = _REQUIREMENT.fullmatch(args[index])
     assert found is not None
-    args[index] = f"{found['source'] or ''}{package}{found['extras'] or ''}=={version}"
+    args[index] = f"{found['source'] or ''}{package}{found['extras'] or ''}{version and f'=={version}'}"
     return {**entry, "args": args}
 
 

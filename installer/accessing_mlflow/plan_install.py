@@ -12,6 +12,7 @@ from .bundle import Skill
 from .clients import Client, Entries
 from .entry import Entry
 from .environment import Environment
+from .plan_pin import plan_pin
 from .request import Conflict, Context
 from .steps import UNCHANGED, EntryStep, FolderStep, Note, Plan, SkillStep, Step, installation
 from .tracking_uri import Choice
@@ -29,15 +30,20 @@ def plan_install(client: Client, context: Context) -> Plan:
     choice = plan_uri.choose(client, place, existing, found, context)
     notes += plan_uri.notes(choice, request.scope)
     command = uvxs.written(uvx, desktop=client.desktop, shared=request.scope == "project", env=env)
-    after = _entry(client, place, existing, choice, command, context)
+    entry = _entry(client, place, existing, choice, command, context)
+    planned = plan_pin(client, place, existing, entry, uvx, context)
+    after = planned.entry
     notes += _entry_notes(client, place, found.get(name), after, uvx, context)
+    notes += planned.notes
     steps: list[Step] = []
     if choice.embedded:
         steps.append(_store_step(client, context))
     steps += [_skill_step(client, skill, context) for skill in context.bundle.skills]
     steps += _guard_steps(client, context)
     notes += _guard_notes(client, steps, existing is None, context)
+    steps += planned.before
     steps.append(_entry_step(client, place, found.get(name), after, existing is None, context))
+    steps += planned.after
     return Plan(client, request.scope, tuple(steps), tuple(notes), choice, uvx)
 
 
@@ -88,8 +94,6 @@ def _entry(
     server, request = context.bundle.server, context.request
     entry = existing or entries.new(command, server.package)
     entry = {**entry, "command": _command(entry["command"], command, request.scope, context.env)}
-    if request.pin:
-        entry = entries.pinned(entry, server.package, server.tested)
     given = {
         name: client.reference % name if value is None else value for name, value in (request.variables or {}).items()
     }
