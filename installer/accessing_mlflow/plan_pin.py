@@ -37,7 +37,7 @@ def plan_pin(
     request, env, server = context.request, context.env, context.bundle.server
     old = None if existing is None else pin.of_entry(existing, env)
     if request.pin is None and old is None:
-        return Planned(entry)
+        return Planned(entry, after=_unused(client, place, entry, context))
     if request.pin is False or request.scope == "project":
         return _without_files(client, place, entry, old, context)
     files = pin.files_of(server, env)
@@ -49,7 +49,7 @@ def plan_pin(
         defaults[pin.OFFLINE] = "1"
     entry = entries.with_variables(entry, {}, defaults=defaults)
     step = _files_step(client, files, f"{server.package} {server.tested}, {form}", context)
-    gone = _unused(client, place, old, files.folder, context)
+    gone = _unused(client, place, entry, context)
     return Planned(entry, (step,), gone, tuple(_not_fetched(client, entry, context)))
 
 
@@ -66,7 +66,7 @@ def _without_files(client: Client, place: Entries, entry: Entry, old: Pin | None
         entry = entries.pinned(entry, server.package, server.tested)
         text = f"a project's entry is pinned to {server.package} {server.tested} only, not to all that it needs"
         notes.append(Note("info", f"{text}: the files for that are on this machine"))
-    return Planned(entry, (), _unused(client, place, old, None, context), tuple(notes))
+    return Planned(entry, (), _unused(client, place, entry, context), tuple(notes))
 
 
 def _python(client: Client, entry: Entry, old: Pin | None, uvx: Uvx | None, context: Context) -> str:
@@ -89,20 +89,26 @@ def _files_step(client: Client, files: pin.PinFiles, detail: str, context: Conte
     return PinStep(client.name, context.request.scope, files.folder, files.source, files.files, outcome, detail)
 
 
-def _unused(client: Client, place: Entries, old: Pin | None, new: Path | None, context: Context) -> tuple[Step, ...]:
-    """The folder of the earlier pin goes with the last entry that uses it."""
-    if old is None or old.folder == new or not old.folder.is_dir():
+def _unused(client: Client, place: Entries, entry: Entry, context: Context) -> tuple[Step, ...]:
+    """Folders that no entry names when this plan is carried out go: this one's earlier, or one of a killed run."""
+    folder, planned = context.env.server_folder, [step for plan in context.earlier for step in plan.steps]
+    settled = [step.folder for step in planned if isinstance(step, PinStep)]
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    others = [path for path in found if path not in settled and not pin.uses(entry, path)]
+    if not others:
         return ()
-    changes = [step for plan in context.earlier for step in plan.steps if isinstance(step, EntryStep)]
+    changes = [step for step in planned if isinstance(step, EntryStep)]
     changing = {(step.place.file, step.place.keys) for step in changes} | {(place.file, place.keys)}
     name = context.bundle.server.name
+    known = reading.known_entries(name, context.env, context.record)
     stays = [step.after for step in changes]
-    for _, other, entry in reading.known_entries(name, context.env, context.record):
-        if (other.file, other.keys) not in changing:
-            stays.append(entry)
-    if any(pin.uses(entry, old.folder) for entry in stays):
-        return ()
-    return (PinStep(client.name, context.request.scope, old.folder, None, {}, "removed"),)
+    stays += [there for _, other, there in known if (other.file, other.keys) not in changing]
+    scope = context.request.scope
+    return tuple(
+        PinStep(client.name, scope, path, None, {}, "removed")
+        for path in others
+        if not any(pin.uses(staying, path) for staying in stays)
+    )
 
 
 def _not_fetched(client: Client, entry: Entry, context: Context) -> list[Note]:

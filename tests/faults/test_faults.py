@@ -61,10 +61,22 @@ def removal(user: Machine) -> str:
     return UNINSTALL
 
 
+def pinning(user: Machine) -> str:
+    user.succeed(INSTALL)
+    return f"{INSTALL} --pin"
+
+
+def unpinning(user: Machine) -> str:
+    user.succeed(f"{INSTALL} --pin")
+    return f"{INSTALL} --no-pin"
+
+
 SCENARIOS: dict[str, Callable[[Machine], str]] = {
     "install": first_install,
     "update": update_over_an_edited_skill,
     "uninstall": removal,
+    "pin": pinning,
+    "unpin": unpinning,
 }
 
 
