@@ -176,10 +176,10 @@ def show_parts(form: Form, starts: Sequence[Start], runs: int) -> None:
     show_python = [*through_uv, "import sys; print(sys.executable)"]
     python = subprocess.check_output(show_python, env=variables, text=True, stderr=subprocess.DEVNULL).strip()
     commands = {
-        "uv": [*through_uv, "pass"],
-        "python": [python, "-c", "pass"],
-        "mcp": [python, "-c", "import mcp.server.fastmcp"],
-        "server": [python, "-c", "import mlflow_mcp.server"],
+        "uv": [*through_uv, "import os; os._exit(0)"],
+        "python": [python, "-c", "import os; os._exit(0)"],
+        "mcp": [python, "-c", "import mcp.server.fastmcp, os; os._exit(0)"],
+        "server": [python, "-c", "import mlflow_mcp.server, os; os._exit(0)"],
     }
     taken: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(runs):
