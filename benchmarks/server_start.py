@@ -5,8 +5,8 @@
 Each form gets a cache of uv of its own, which is fetched into as `skill-install` does it (download, disk, seconds), and
 is then started: once the first time, and `--runs` times in turn with the other forms, so that a busy machine is so for
 all of them. A start is the time from the spawn to the answer to `tools/list`; memory is that of the whole process
-tree, uv included, right after it (on Linux the proportional set size, elsewhere the resident one). Needs uv and the
-network. `--keep`: the caches stay there, and are used again.
+tree, uv included, right after it (on Linux the proportional set size, elsewhere the resident one). Needs uv and a
+network that is reached without a proxy. `--keep`: the caches stay there, and are used again.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from typing import IO, Any, NamedTuple
 from accessing_mlflow import bundle, entry, fetch, pin, uvx
 from accessing_mlflow.environment import Environment
 from accessing_mlflow.processes import child
+from benchmarks.meter import metered
 
 GOAL_SECONDS, GOAL_MIB = 1.5, 160
 MIB = 1 << 20
-_INTERFACES = Path("/proc/net/dev")
 
 
 class Form(NamedTuple):
@@ -48,7 +48,7 @@ class Cold(NamedTuple):
     """`seconds` to fetch and compile into an empty cache, `received` and `disk` in bytes; `first`: the first start."""
 
     seconds: float
-    received: int | None
+    received: int
     disk: int
     first: float
 
@@ -103,18 +103,19 @@ def made_forms(place: Path) -> list[Form]:
 def fetched(form: Form) -> Cold:
     """Fetches as an installation does it."""
     package = bundle.load().server.package
-    command, received, started = form.entry["command"], _received(), time.monotonic()
+    command, started = form.entry["command"], time.monotonic()
     found = pin.of_entry(form.entry, _environment_of(form))
-    variables = dict(form.variables)
-    if found is not None:
-        uv = uvx.uv(Path(command))
-        fetch.check_hashes(uv, found.python, found.constraints, found.overrides, variables, progress=False)
-        variables[pin.OFFLINE] = "1"
     options = entry.runner_options(form.entry, package)
-    fetch.fetch(command, entry.requirement(form.entry, package), variables, options, progress=False)
-    seconds, after = time.monotonic() - started, _received()
+    with metered() as meter:
+        variables = {**form.variables, "HTTPS_PROXY": meter.address}
+        if found is not None:
+            uv = uvx.uv(Path(command))
+            fetch.check_hashes(uv, found.python, found.constraints, found.overrides, variables, progress=False)
+            variables[pin.OFFLINE] = "1"
+        fetch.fetch(command, entry.requirement(form.entry, package), variables, options, progress=False)
+    seconds = time.monotonic() - started
     used = int(subprocess.check_output(["du", "-sk", form.variables["UV_CACHE_DIR"]]).split()[0]) * 1024
-    return Cold(seconds, None if received is None or after is None else after - received, used, start(form).seconds)
+    return Cold(seconds, meter.received, used, start(form).seconds)
 
 
 def start(form: Form) -> Start:
@@ -150,8 +151,7 @@ def show(cold: Mapping[str, Cold], starts: Mapping[str, Sequence[Start]]) -> Non
         seconds = statistics.median(one.seconds for one in starts[name])
         memory = statistics.median(one.memory for one in starts[name]) / MIB
         medians[name] = (seconds, memory)
-        download = "?" if once.received is None else f"{once.received / MIB:.0f} MiB"
-        ahead, first = f"{once.seconds:.1f} s", f"{once.first:.1f} s"
+        download, ahead, first = f"{once.received / MIB:.0f} MiB", f"{once.seconds:.1f} s", f"{once.first:.1f} s"
         rows.append(
             (name, ahead, download, f"{once.disk / MIB:.0f} MiB", first, f"{seconds:.2f} s", f"{memory:.0f} MiB")
         )
@@ -205,14 +205,6 @@ def _environment_of(form: Form) -> Environment:
     """In which the form's pin is recognised as ours."""
     data = Path(form.variables["UV_CACHE_DIR"]).parent / "data"
     return Environment.of_process()._replace(store_folder=data / "store")
-
-
-def _received() -> int | None:
-    """Bytes that came in over the network since the machine was started, by all its programs."""
-    if not _INTERFACES.exists():
-        return None
-    lines = [line.split(":") for line in _INTERFACES.read_text().splitlines() if ":" in line]
-    return sum(int(counts.split()[0]) for name, counts in lines if name.strip() != "lo")
 
 
 def _tree(number: int) -> list[int]:

@@ -14,7 +14,7 @@ from .entry import Entry
 from .hints import runnable
 from .pin import Pin
 from .request import Context
-from .steps import EntryStep, Note, PinStep, Step
+from .steps import Note, PinStep, Step
 from .uvx import Uvx
 
 
@@ -97,7 +97,7 @@ def _unused(client: Client, place: Entries, entry: Entry, context: Context) -> t
     others = [path for path in found if path not in settled and not pin.uses(entry, path)]
     if not others:
         return ()
-    changes = [step for step in planned if isinstance(step, EntryStep)]
+    changes = [plan.entry for plan in context.earlier]
     changing = {(step.place.file, step.place.keys) for step in changes} | {(place.file, place.keys)}
     name = context.bundle.server.name
     known = reading.known_entries(name, context.env, context.record)

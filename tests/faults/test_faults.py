@@ -57,7 +57,7 @@ def update_over_an_edited_skill(user: Machine) -> str:
 
 
 def removal(user: Machine) -> str:
-    user.succeed(INSTALL)
+    user.succeed(f"{INSTALL} --pin")
     return UNINSTALL
 
 
