@@ -103,7 +103,7 @@ def install(
     force: bool,
     no_verify: bool,
 ) -> None:
-    """Install the accessing-mlflow skill and its MCP server entry for CLIENT (claude, cursor)."""
+    """Install the accessing-mlflow skill and its MCP server entry for CLIENT (claude, cursor, codex)."""
     with _edge("install", as_json) as run:
         request = Request(scope, tracking_uri, variables, pin, allow_writes, force, not no_verify)
         run.use(folder)
@@ -129,7 +129,7 @@ def install(
 @click.option("--force", is_flag=True, help="Remove a skill that was edited; a copy is kept in the backups.")
 @_version_option
 def uninstall(names: tuple[str, ...], scope: str, purge: bool, check: bool, as_json: bool, force: bool) -> None:
-    """Remove what skill-install installed for CLIENT (claude, cursor), and nothing else."""
+    """Remove what skill-install installed for CLIENT (claude, cursor, codex), and nothing else."""
     from .plan_uninstall import Context, plan_purge, plan_uninstall, unused_pins
 
     with _edge("uninstall", as_json) as run:
@@ -158,7 +158,7 @@ def uninstall(names: tuple[str, ...], scope: str, purge: bool, check: bool, as_j
 @_json
 @_version_option
 def doctor(names: tuple[str, ...], offline: bool, verbose: bool, as_json: bool) -> None:
-    """Say what is wrong with the installation for CLIENT (claude, cursor), and what mends it.
+    """Say what is wrong with the installation for CLIENT (claude, cursor, codex), and what mends it.
 
     Without CLIENT: for every client found on this machine.
     """

@@ -195,15 +195,20 @@ def _rule(error: Any) -> str:
     return f"{error.validator} must be {error.validator_value}"
 
 
+_LISTS = ("env_vars", "disabled_tools", "enabled_tools")
+_NUMBERS = ("startup_timeout_sec", "tool_timeout_sec")
+
+
 def _is_plain(entry: object) -> bool:
-    if not isinstance(entry, dict) or not entry.keys() <= {"command", "args", "env"} or "command" not in entry:
+    if not isinstance(entry, dict) or not entry.keys() <= {"command", "args", "env", *_LISTS, *_NUMBERS}:
         return False
-    args, env = entry.get("args", []), entry.get("env", {})
+    env = entry.get("env", {})
     return (
-        isinstance(entry["command"], str)
+        isinstance(entry.get("command"), str)
         and entry["command"] != ""
-        and isinstance(args, list)
-        and all(isinstance(arg, str) for arg in args)
+        and all(isinstance(entry.get(key, []), list) for key in ("args", *_LISTS))
+        and all(isinstance(text, str) for key in ("args", *_LISTS) for text in entry.get(key, []))
+        and all(type(entry.get(key, 0)) in (int, float) for key in _NUMBERS)
         and isinstance(env, dict)
         and all(isinstance(value, str) for value in env.values())
     )

@@ -44,7 +44,7 @@ def plan_pin(
     form = pin.form_for(reading.variable(entry, "MLFLOW_TRACKING_URI"))
     python = _python(client, entry, old, uvx, context)
     entry = pin.pinned(entry, server, files.folder, form, python, env)
-    defaults = uvxs.shell_settings(env) if client.desktop else {}
+    defaults = uvxs.shell_settings(env) if client.passed is not None else {}
     if request.verify:
         defaults[pin.OFFLINE] = "1"
     entry = entries.with_variables(entry, {}, defaults=defaults)
@@ -59,7 +59,7 @@ def _without_files(client: Client, place: Entries, entry: Entry, old: Pin | None
     notes = []
     if request.pin is False or old is not None:
         entry = pin.unpinned(entry, server, env)
-    if old is not None and client.desktop:
+    if old is not None and client.passed is not None:
         ours = uvxs.shell_settings(env).items()
         entry = {**entry, "env": {name: value for name, value in entry["env"].items() if (name, value) not in ours}}
     if request.pin is not False:

@@ -111,7 +111,7 @@ def _entry_step(client: Client, place: Entries, context: Context) -> tuple[Entry
 
 def _guard_steps(client: Client, context: Context) -> list[EntryStep]:
     place = clients.denials(client, context.scope, context.env)
-    if place is None or context.record.entry(place.file, place.keys) is None:
+    if place is None or client.denials_in_entry or context.record.entry(place.file, place.keys) is None:
         return []
     return guard.removal(client, context.scope, place, reading.denied(client, place), context.record)
 

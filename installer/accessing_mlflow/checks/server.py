@@ -101,13 +101,13 @@ def variables_of_start(entry: Entry, subject: Subject, home: str) -> dict[str, s
 
 
 def _client_variables(subject: Subject) -> dict[str, str]:
-    """What the client passes on: a terminal client the shell's environment, a desktop one hardly anything."""
-    env = subject.env
-    if not subject.client.desktop or env.platform == "win32":
+    """What the client passes on: a terminal client the shell's environment, others hardly anything."""
+    client, env = subject.client, subject.env
+    if client.passed is None or (client.desktop and env.platform == "win32"):
         return dict(env.variables)
-    passed = ("USER", "LOGNAME", "LANG", "SHELL", "TMPDIR", "DISPLAY")
-    kept = {name: env.variables[name] for name in passed if name in env.variables}
-    return {**kept, "HOME": str(env.home), "PATH": env.desktop_path}
+    kept = {name: env.variables[name] for name in sorted(client.passed) if name in env.variables}
+    path = env.desktop_path if client.desktop else env.variables.get("PATH", "")
+    return {**kept, "HOME": str(env.home), "PATH": path}
 
 
 def _entry_variables(entry: Entry, subject: Subject) -> dict[str, str]:
