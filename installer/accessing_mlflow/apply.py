@@ -121,16 +121,20 @@ class _Run:
         self.undo: list[Callable[[], object]] = []
 
     def carry_out(self, plans: Sequence[Plan]) -> list[str]:
+        steps = [step for plan in plans for step in plan.steps]
+        last = [step for step in steps if isinstance(step, FolderStep) and step.outcome == "removed"]
+        steps = [step for step in steps if step not in last]
         try:
-            for plan in plans:
-                for step in plan.steps:
-                    self._step(step)
+            for step in steps:
+                self._step(step)
             self._save_record()
         except BaseException as error:
             self._undo_all(error)
             raise
         for swap, _ in self.swaps:
             swap.end()
+        for step in last:  # there is no way back from these
+            self._private_folder(step)
         self._remove_made_folders()
         self._save_record()
         journal.remove(self.env.state_folder)
@@ -310,6 +314,9 @@ def _remembered(steps: Sequence[Step], record: Record, version: str) -> Record:
 
 def _remembered_entry(step: EntryStep, record: Record) -> Record:
     if step.outcome in ("absent", "left"):
+        if not step.path.exists():  # a file that the user makes from now on is not ours
+            made = tuple(one for one in record.objects if not one.startswith(f"{step.path}#"))
+            record = record._replace(objects=made)
         return record.with_entry(step.path, step.keys, None)
     if step.outcome == "unchanged" and record.entry(step.path, step.keys) is None:
         return record.with_entry(step.path, step.keys, _entry_record(step, None))
@@ -410,7 +417,7 @@ def _entry_record(
     `before` and `inverse`: of the edit of the file; none where the entry was there already.
     """
     original = step.before
-    if inverse is not None and known is not None and step.before is not None and known.before != known.installed:
+    if inverse is not None and known is not None and step.outcome == "updated" and known.before != known.installed:
         original = known.before
         inverse = None if known.inverse is None else records.combined(known.inverse, inverse, before or b"")
     return EntryRecord(step.client, str(step.path), step.keys, original, step.after, inverse)

@@ -255,6 +255,10 @@ def _edge(command: str, as_json: bool) -> Iterator[_Run]:
     except InstallerError as error:
         _show_error(error, run)
         run.exit_code = 2 if isinstance(error, UsageError) else 1
+    except OSError as error:  # a folder on the way to what we look at may not be entered, say
+        place = f"{error.filename}: " if error.filename else ""
+        _show_error(InstallerError(f"{place}{error.strerror or error}", "see who may read and enter it"), run)
+        run.exit_code = 1
     except RecursionError:
         _show_error(InstallerError("an entry is nested too deeply; the file was left as it was"), run)
         run.exit_code = 1

@@ -298,13 +298,16 @@ def ignored(client: Client, env: Environment) -> list[Entries]:
     return found
 
 
-def denials(client: Client, scope: str, env: Environment) -> Entries | None:
-    """Where `client` reads the list of tools that the agent is denied in `scope`; None where it has none."""
+def denials(client: Client, scope: str, env: Environment, *, even_absent: bool = False) -> Entries | None:
+    """Where `client` reads the list of tools that the agent is denied in `scope`; None where it has none.
+
+    `even_absent`: also in a file of the client's own that is not there.
+    """
     place = client.denials.get(scope)
     if place is None:
         return None
     found = _on_this_machine(place, client, env)
-    return None if place.optional and not found.file.exists() else found
+    return None if place.optional and not even_absent and not found.file.exists() else found
 
 
 def skills_folder(client: Client, scope: str, env: Environment) -> Path:

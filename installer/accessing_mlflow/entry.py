@@ -163,8 +163,9 @@ _ABSENT = object()
 def _undone_member(before: object, installed: object, current: object) -> object:
     if current == installed:
         return before
-    if isinstance(before, dict) and isinstance(installed, dict) and isinstance(current, dict):
-        return _undone_members(before, installed, current)
+    if isinstance(installed, dict) and isinstance(current, dict) and (before is _ABSENT or isinstance(before, dict)):
+        rest = _undone_members(before if isinstance(before, dict) else {}, installed, current)
+        return _ABSENT if before is _ABSENT and not rest else rest
     return current
 
 

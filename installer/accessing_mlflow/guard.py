@@ -1,4 +1,4 @@
-"""The guard: rules in a client's settings that deny the agent every tool of the MCP server that writes. All pure.
+"""The guard: rules in a client's settings that deny the agent every tool of the MCP server that writes.
 
 The skill only reads, and the server can delete experiments. Which tools write is what the server itself marks, as the
 bundle has recorded it.
@@ -10,12 +10,15 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
+from . import reading
 from .bundle import ServerContract
 from .clients import Client, Entries
 from .entry import Entry
+from .environment import Environment
+from .errors import InstallerError
 from .record import Record
 from .request import Context
-from .steps import EntryStep
+from .steps import EntryStep, Note
 
 
 def rules(client: Client, server: ServerContract) -> list[str]:
@@ -63,6 +66,19 @@ def removal(client: Client, scope: str, place: Entries, found: list[Any] | None,
     after = undone(known.before, known.installed, found)
     outcome = "left" if after == found else "removed" if after is None else "restored"
     return [step(client, scope, place, found, after, outcome)]
+
+
+def left(client: Client, place: Entries, server: ServerContract, env: Environment) -> list[Note]:
+    """What to say of rules like ours that are in nobody's record: they stay, since the user may have written them."""
+    try:
+        found = reading.denied(client, place) or []
+    except InstallerError:  # the file is broken, and is not to be changed
+        return []
+    there = [one for one in rules(client, server) if one in found]
+    if not there:
+        return []
+    text = f"{env.shown(place.file)} denies {len(there)} of {server.name}'s tools; these rules are not recorded as"
+    return [Note("info", f"{text} this program's, and stay")]
 
 
 def in_entry(client: Client, entry: Entry, place: Entries, context: Context) -> Entry:

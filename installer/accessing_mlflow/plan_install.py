@@ -188,6 +188,9 @@ def _guard_steps(client: Client, context: Context) -> list[EntryStep]:
 def _guard_notes(client: Client, steps: list[Step], is_new: bool, context: Context) -> Iterator[Note]:
     server = context.bundle.server
     if context.request.allow_writes:
+        place = clients.denials(client, context.request.scope, context.env)
+        if place is not None and not any(step.name == "guard" for step in steps) and not client.denials_in_entry:
+            yield from guard.left(client, place, server, context.env)
         return
     for step in steps:
         if step.name == "guard" and step.outcome not in UNCHANGED and client.asks:

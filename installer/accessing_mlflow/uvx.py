@@ -98,19 +98,14 @@ def _python(uvx: Uvx, wanted: str, variables: dict[str, str], *options: str) -> 
     """What `uv python find` prints; empty where it finds none, or uv is not beside uvx."""
     import subprocess
 
+    from .processes import output
+
     command = [uv(uvx.path), "python", "find", "--system", "--no-project", "--no-python-downloads", "--no-cache"]
     try:
-        done = subprocess.run(
-            [*command, *options, wanted],
-            env=variables,
-            capture_output=True,
-            text=True,
-            timeout=_PYTHON_SECONDS,
-            check=False,
-        )
+        code, found = output([*command, *options, wanted], variables, timeout=_PYTHON_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return found if code == 0 else ""
 
 
 def uv(uvx: Path) -> str:
