@@ -397,7 +397,7 @@ def markdown(data: dict[str, Any], options: argparse.Namespace) -> str:
     lines += [f"Missing in {letter}: {shown(', '.join(tasks), 300)}" for letter, tasks in data["missing_tasks"].items()]
     unlike = sorted({one["setting"] for one in data["differences"] if one["may_change_scores"]})
     if unlike:
-        lines.append(f"NOT LIKE FOR LIKE: {shown(', '.join(unlike), 300)} differ; say so with every number.")
+        lines.append(f"SETTINGS DIFFER: {shown(', '.join(unlike), 300)}. Say so with every number.")
     cells = [cells_of(row) for row in rows[: options.limit]]
     header = ["task", "metric", *(one["side"] for one in sides)]
     for one in sides[1:]:

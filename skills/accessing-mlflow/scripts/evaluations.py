@@ -21,12 +21,12 @@ import time
 import unicodedata
 import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
+from urllib.request import HTTPSHandler, Request, build_opener
 
 PAGE = 1000
 EXPERIMENTS_AT_ONCE = 200
@@ -270,7 +270,7 @@ class Rest:
         self._server = server
         self._base = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")
         self._authorization = _authorization(parts, server)
-        self._opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=_tls(server.variables)))
+        self._opener = build_opener(HTTPSHandler(context=_tls(server.variables)))
         limit = server.variables.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "")
         self._timeout = max(10.0, float(limit)) if limit.isdigit() else 30.0
 
@@ -320,7 +320,7 @@ class Rest:
         return answer if isinstance(answer, dict) else {}
 
     def _answer(self, address: str, body: Any, missing: tuple[int, ...], most: int = -1) -> bytes | None:
-        request = urllib.request.Request(address, headers={"Accept": "*/*", "User-Agent": "accessing-mlflow"})
+        request = Request(address, headers={"Accept": "*/*", "User-Agent": "accessing-mlflow"})
         if body is not None:
             request.data = json.dumps(body).encode()
             request.add_header("Content-Type", "application/json")
@@ -522,7 +522,7 @@ def quoted(text: str) -> str:
 def conditions_of(text: str) -> list[str]:
     """The filters that find the runs that an id means: of a run, a job, an invocation (or its beginning)."""
     if re.fullmatch(r"[0-9a-f]{4,15}", text):
-        return [f"tags.invocation_id LIKE '{text}%'"]
+        return ["tags.invocation_id LIKE " + quoted(text + "%")]
     keys = ["job_id"] if "." in text or text.startswith("eval-") else ["invocation_id", "job_id"]
     if text.startswith("sha256:"):
         keys = ["config_hash"]

@@ -137,8 +137,8 @@ def candidates(store: Store, chosen: list[str], options: argparse.Namespace) -> 
         return runs_of(store, chosen, options.id)
     alternatives = conditions_of(options.id) if options.id else [""]
     if options.task:
-        like = quoted(f"%{options.task}%")
-        by_task = [f"tags.{key} ILIKE {like}" for key in ("task_name", "benchmark")]
+        part = quoted(f"%{options.task}%")
+        by_task = [f"tags.{key} ILIKE " + part for key in ("task_name", "benchmark")]
         alternatives = [f"{one} AND {other}" if one else other for one in alternatives for other in by_task]
     return search(store, chosen, [" AND ".join(filter(None, [one, *shared])) for one in alternatives])
 
