@@ -62,6 +62,8 @@ class Server(NamedTuple):
     def shown(self) -> str:
         """The address without user name and password."""
         parts = urllib.parse.urlsplit(self.uri)
+        if not parts.netloc:
+            return shown(self.uri, 200)
         return shown(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(), 200)
 
 
