@@ -33,6 +33,7 @@ EXPERIMENTS_AT_ONCE = 200
 LARGEST_FILE = 16 << 20
 READERS = 8
 MOST_ALIASES = 100
+LONGEST_PATH = 1000
 
 _URI = "MLFLOW_TRACKING_URI"
 _SECRETS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
@@ -542,6 +543,8 @@ def runs_of(store: Store, experiments: Iterable[str], text: str) -> list[Run]:
 
 def document(store: Store, run: Run, name: str) -> dict[str, Any]:
     """A YAML or JSON file of the run's own folder; {} where there is none, or what is there is none."""
+    if len(run.folder) > LONGEST_PATH:
+        return {}
     data = store.read(run.id, f"{run.folder}/{name}")
     if data is None:
         listed = [file.path for file in store.files(run.id, "") if file.is_folder]
