@@ -151,11 +151,25 @@ def statistics(invocation: Invocation, task: Task) -> dict[str, Any]:
 
 
 def launcher_config(invocation: Invocation) -> dict[str, Any]:
-    execution = {"type": invocation.executor, "output_dir": "/results"}
-    target = {"api_endpoint": {"model_id": invocation.model, "url": "https://models.example.com/v1/chat/completions"}}
+    """The launcher's resolved configuration, as long as a usual one."""
+    execution: dict[str, Any] = {"type": invocation.executor, "output_dir": "/results", "extra_docker_args": ""}
+    if invocation.executor == "slurm":
+        execution |= {"hostname": None, "username": "someone", "account": "evaluation", "partition": "batch"}
+        execution |= {"num_nodes": 1, "ntasks_per_node": 1, "gres": "gpu:8", "walltime": "04:00:00"}
+        execution |= {"mounts": {"deployment": {}, "evaluation": {}, "mount_home": True}}
+        execution |= {"auto_export": {"destinations": ["mlflow"]}, "env_vars": {"deployment": {}, "evaluation": {}}}
+    endpoint = {"model_id": invocation.model, "url": "https://models.example.com/v1/chat/completions"}
+    endpoint |= {"api_key_name": "MODEL_API_KEY"}
+    settings = {"config": {"params": dict(invocation.settings)}}
     # A task that is launched several times stands there several times, so all have their places.
-    tasks = [{"name": task.name} for task in TASKS]
-    return {"execution": execution, "deployment": {"type": "none"}, "target": target, "evaluation": {"tasks": tasks}}
+    tasks = [{"name": task.name, "env_vars": {"HF_TOKEN": "HF_TOKEN"}} for task in TASKS]
+    return {
+        "execution": execution,
+        "deployment": {"type": "none"},
+        "target": {"api_endpoint": endpoint},
+        "evaluation": {"nemo_evaluator_config": settings, "env_vars": {}, "tasks": tasks},
+        "export": {"mlflow": {"tracking_uri": "MLFLOW_TRACKING_URI", "experiment_name": "nemo-evaluator-launcher"}},
+    }
 
 
 def write_job(invocation: Invocation, place: int, root: Path) -> Path:
@@ -175,11 +189,20 @@ def write_job(invocation: Invocation, place: int, root: Path) -> Path:
         "versioning": versions,
         "launcher_command": f"nemo-evaluator-launcher run --config {invocation.executor}.yaml",
     }
-    run = {"framework_name": task.harness, "pkg_name": task.harness.replace("-", "_"), "command": "run {{target}}"}
+    command = "export API_KEY=${{target.api_endpoint.api_key_name}} && run_eval --eval_name {{config.type}}"
+    command += " --model {{target.api_endpoint.model_id}} --url {{target.api_endpoint.url}}"
+    command += " --temperature {{config.params.temperature}} --out_dir {{config.output_dir}}"
+    run = {"framework_name": task.harness, "pkg_name": task.harness.replace("-", "_"), "command": command}
     resolved = {"config": config, "target": {"api_endpoint": endpoint}}
     _yaml(artifacts / "run_config.yml", {**run, **resolved})
     _yaml(artifacts / "metadata.yaml", metadata)
-    report = {**resolved, "git_hash": "abc123", "results": results(invocation, task), "metadata": metadata}
+    report = {
+        "command": command,
+        **resolved,
+        "git_hash": "abc123",
+        "results": results(invocation, task),
+        "metadata": metadata,
+    }
     _yaml(artifacts / "results.yml", report)
     _json(artifacts / "eval_factory_metrics.json", statistics(invocation, task))
     _yaml(artifacts / "launcher_unresolved_config.yaml", {"defaults": ["execution: local"]})
