@@ -25,6 +25,7 @@ needs_skills_ref = pytest.mark.skipif(sys.version_info < (3, 11), reason="skills
 REPOSITORY = Path(__file__).parents[1]
 SKILLS = REPOSITORY / "skills"
 SKILL = SKILLS / "accessing-mlflow"
+SKILL_TEXT = "\n".join(path.read_text(encoding="utf-8") for path in sorted(SKILL.rglob("*.md")))
 
 
 @pytest.fixture
@@ -109,23 +110,31 @@ class TestOurSkill:
         assert len((SKILL / "SKILL.md").read_text(encoding="utf-8")) / characters_per_token < 2500
 
     def test_calls_only_tools_that_exist_and_only_read(self) -> None:
-        calls = set(re.findall(r"MLflow:(\w+)\(", (SKILL / "SKILL.md").read_text(encoding="utf-8"))) - {"tool"}
+        calls = set(re.findall(r"MLflow:(\w+)\(", SKILL_TEXT)) - {"tool"}
         assert "search_runs_by_tags" in calls
         assert calls <= {tool.name for tool in bundle.load().server.tools if tool.read_only}
 
     def test_every_search_passes_a_limit(self) -> None:
-        text = (SKILL / "SKILL.md").read_text(encoding="utf-8")
-        searches = re.findall(r"^MLflow:(?:search_runs_by_tags|query_runs|get_runs)\(.*$", text, re.MULTILINE)
+        searches = re.findall(r"^MLflow:(?:search_runs_by_tags|query_runs|get_runs)\(.*$", SKILL_TEXT, re.MULTILINE)
         assert searches
         assert [call for call in searches if "limit=" not in call] == []
 
     def test_entry_to_add_by_hand_is_json_with_both_limits(self) -> None:
-        (block,) = re.findall(r"```json\n(.*?)```", (SKILL / "SKILL.md").read_text(encoding="utf-8"), re.DOTALL)
+        (block,) = re.findall(r"```json\n(.*?)```", SKILL_TEXT, re.DOTALL)
         server = bundle.load().server
         entry = json.loads(block)["mcpServers"][server.name]
         assert (entry["command"], entry["args"]) == ("uvx", [server.package])
         assert entry["env"]["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "1"
         assert entry["env"]["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "10"
+
+    def test_every_file_that_it_links_is_there_and_every_reference_is_linked(self) -> None:
+        links = set(re.findall(r"\]\(([^)]+)\)", (SKILL / "SKILL.md").read_text(encoding="utf-8")))
+        assert links == {f"references/{path.name}" for path in (SKILL / "references").iterdir()}
+
+    def test_scripts_and_references_are_part_of_it(self) -> None:
+        (skill,) = bundle.load().skills
+        assert {"scripts/find_runs.py", "scripts/compare_runs.py", "references/setup.md"} <= set(skill.files)
+        assert os.access(SKILL / "scripts" / "find_runs.py", os.X_OK)
 
 
 class TestValidate:

@@ -586,3 +586,14 @@ class TestCheckAndJson:
         assert "Claude Code not found; its files are ready." in home.run(CLAUDE).output
         home.program("claude")
         assert "not found" not in home.run(CLAUDE).output
+
+
+class TestDemo:
+    def test_no_other_store_is_filled(self, home: Home) -> None:
+        home.variable("MLFLOW_TRACKING_URI", URI)
+        assert "fills the local store and no other" in home.run("skill-install claude --demo", expect=1).output
+        assert home.files() == {}
+
+    def test_without_the_proofs_there_is_nothing_to_fill_it_with(self, home: Home) -> None:
+        assert "--no-verify" in home.run("skill-install claude --demo --no-verify", expect=2).output
+        assert home.files() == {}

@@ -84,6 +84,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
     help="Run the tested version of the MCP server and of all it needs, without asking the package index.",
 )
 @click.option("--allow-writes", is_flag=True, help="Do not deny the agent the server's tools that write and delete.")
+@click.option("--demo", is_flag=True, help="Fill the local store with made-up runs to try it with.")
 @click.option("--bundle", "folder", metavar="DIR", type=click.Path(), help="Install the skill from another bundle.")
 @_check
 @_json
@@ -97,6 +98,7 @@ def install(
     variables: dict[str, str | None],
     pin: bool | None,
     allow_writes: bool,
+    demo: bool,
     folder: str | None,
     check: bool,
     as_json: bool,
@@ -105,7 +107,9 @@ def install(
 ) -> None:
     """Install the accessing-mlflow skill and its MCP server entry for CLIENT (claude, cursor, codex)."""
     with _edge("install", as_json) as run:
-        request = Request(scope, tracking_uri, variables, pin, allow_writes, force, not no_verify)
+        if demo and no_verify:
+            raise UsageError("--demo needs MLflow to fill the store, and --no-verify starts nothing")
+        request = Request(scope, tracking_uri, variables, pin, allow_writes, force, not no_verify, demo)
         run.use(folder)
         run.remember()
         make_plans = _install_plans(_rows(names), request, run, ask=not (check or as_json))
@@ -115,7 +119,7 @@ def install(
         missing = _absent(_rows(names), run.env)
         plans, saved = carry_out(make_plans, run.bundle.version, run.env)
         run.show_done(plans, saved)
-        results = _verified(plans, run) if request.verify else []
+        results = _verified(plans, run, demo) if request.verify else []
         run.show_document(plans, results)
         run.say(*_closing(plans, missing, run.env))
 
@@ -333,14 +337,17 @@ def _absent(clients: tuple[Client, ...], env: Environment) -> list[str]:
     return [client.title for client in clients if not is_present(client, env)]
 
 
-def _verified(plans: list[Plan], run: _Run) -> list[Any]:
+def _verified(plans: list[Plan], run: _Run, demo: bool) -> list[Any]:
     """The proofs, each shown as soon as it is there. Interrupted, only they are missing: what was installed stays."""
     from .verify import verify
 
     results = []
     progress = not run.as_json and sys.stderr.isatty()
     try:
-        for result in verify(plans, run.env, run.bundle, run.record, run.embedded_uri, say=run.say, progress=progress):
+        proofs = verify(
+            plans, run.env, run.bundle, run.record, run.embedded_uri, say=run.say, progress=progress, demo=demo
+        )
+        for result in proofs:
             results.append(result)
             run.say(*report.result_lines([result], run.env, name_client=len(plans) > 1))
     except KeyboardInterrupt:

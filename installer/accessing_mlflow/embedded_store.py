@@ -79,6 +79,24 @@ def create(folder: Path, uvx: str, requirement: str, environ: Mapping[str, str],
     return True
 
 
+def fill(folder: Path, uvx: str, requirement: str, environ: Mapping[str, str], options: Sequence[str] = ()) -> int:
+    """Adds the demo's made-up runs to the store that is there; how many there are more now. As `create` otherwise."""
+    import subprocess
+
+    from .processes import last_error, run
+
+    script = str(Path(__file__).with_name("demo_runs.py"))
+    argv = [uvx, *options, "--from", requirement, "python", script, uri(folder), str(folder / "artifacts")]
+    before = describe(folder).runs
+    try:
+        done = run(argv, {**environ, "MLFLOW_DISABLE_TELEMETRY": "true"}, cwd=folder, timeout=_MAKE_SECONDS)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise StoreError(f"the made-up runs could not be added: {error}") from error
+    if done.returncode != 0:
+        raise StoreError(f"the made-up runs could not be added: {last_error(done.stderr) or done.returncode}")
+    return describe(folder).runs - before
+
+
 def describe(folder: Path) -> StoreReport:
     """What the store holds, read from the file itself: nothing is written, and a running server is not disturbed.
 

@@ -12,6 +12,7 @@ from .bundle import Skill
 from .clients import Client, Entries
 from .entry import Entry
 from .environment import Environment
+from .errors import InstallerError
 from .plan_pin import plan_pin
 from .request import Conflict, Context
 from .steps import UNCHANGED, EntryStep, FolderStep, Note, Plan, SkillStep, Step, installation
@@ -28,6 +29,9 @@ def plan_install(client: Client, context: Context) -> Plan:
     notes = [Note("warning", text) for text in warnings]
     existing = _existing(client, found.get(name), place, context)
     choice = plan_uri.choose(client, place, existing, found, context)
+    if request.demo and not choice.embedded:
+        shown = f"{redact.uri(choice.value)} ({choice.source})"
+        raise InstallerError(f"--demo fills the local store and no other; the tracking URI is {shown}", "leave it out")
     notes += plan_uri.notes(choice, request.scope)
     command = uvxs.written(uvx, desktop=client.desktop, shared=request.scope == "project", env=env)
     entry = _entry(client, place, existing, choice, command, context)

@@ -26,6 +26,7 @@ class Request(NamedTuple):
     allow_writes: bool = False
     force: bool = False
     verify: bool = True
+    demo: bool = False
 
 
 class Context(NamedTuple):

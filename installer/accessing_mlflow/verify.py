@@ -30,17 +30,19 @@ def verify(
     *,
     say: Say,
     progress: bool,
+    demo: bool = False,
 ) -> Iterator[Result]:
     """The results for each plan. What fails is a finding: what was installed stays.
 
-    `say`: told before something that takes long. `progress`: uv's own progress goes to standard error.
+    `say`: told before something that takes long. `progress`: uv's own progress goes to standard error. `demo`: the
+    local store is filled with made-up runs.
     """
     fetched: list[_Wanted] = []
     for plan in plans:
         wanted = _wanted(plan, env, bundle)
         if wanted not in fetched:
             fetched.append(wanted)
-            yield from _prepare(plan, wanted, env, bundle, say, progress)
+            yield from _prepare(plan, wanted, env, bundle, say, progress, demo)
         trusted = plan.choice is None or not plan.choice.from_project or plan.scope == "project"
         subject = Subject(plan.client, plan.scope, env, bundle, record, embedded_uri, credentials=trusted)
         for check_id in PROOFS:
@@ -50,7 +52,7 @@ def verify(
 
 
 def _prepare(
-    plan: Plan, wanted: _Wanted, env: Environment, bundle: Bundle, say: Say, progress: bool
+    plan: Plan, wanted: _Wanted, env: Environment, bundle: Bundle, say: Say, progress: bool, demo: bool
 ) -> Iterator[Result]:
     """Fetches the server's package and makes the local store: what the client's 30 seconds are not to be spent on."""
     from . import embedded_store, fetch
@@ -73,6 +75,10 @@ def _prepare(
             made = embedded_store.create(env.store_folder, uvx, requirement, variables, options)
             if made:
                 yield Result("store", plan.client.name, plan.scope, Finding("ok", "the local store was made"))
+            if demo:
+                count = embedded_store.fill(env.store_folder, uvx, requirement, variables, options)
+                done = f"{count} made-up runs were added" if count else "the made-up runs are all there"
+                yield Result("demo", plan.client.name, plan.scope, Finding("ok", done))
     except InstallerError as error:
         finding = Finding("error", redact.text(str(error)), fix=error.fix)
         yield Result("fetch", plan.client.name, plan.scope, finding)

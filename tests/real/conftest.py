@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.real import exported
 from tests.real.machines import MLFLOW, Machine, await_answer, free_port, missing, mlflow, node_folder, same_disk
 
 
@@ -119,3 +120,10 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     variables = {"MLFLOW_AUTH_CONFIG_PATH": str(folder / "auth.ini"), "MLFLOW_FLASK_SERVER_SECRET_KEY": "only a test"}
     with mlflow(folder, "--app-name", "basic-auth", extra="[auth]", variables=variables) as uri:
         yield uri
+
+
+@pytest.fixture(scope="session")
+def evaluations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[exported.Exported]:
+    """A real MLflow server with what the real exporters write."""
+    with exported.server(tmp_path_factory.mktemp("evaluations")) as filled:
+        yield filled
