@@ -258,20 +258,22 @@ class _Run:
             self._make_folder(step.folder.parent)
         if step.save:
             self.saved.append(folders.save(step.folder, self.env.state_folder / "backups" / "skills"))
+        known = self.record.skills.get(str(step.folder))
         self.record = _remembered([step], self.record, self.version)
         if step.skill is None:
-            self._swap(step.folder, None, {})
+            self._swap(step.folder, None, {}, known)
         else:
-            self._swap(step.folder, step.skill.folder, step.skill.files)
+            self._swap(step.folder, step.skill.folder, step.skill.files, known)
 
     def _pin(self, step: PinStep) -> None:
         if step.source is not None:
             self._make_folder(step.folder.parent, 0o700)
         self._swap(step.folder, step.source, step.files)
 
-    def _swap(self, folder: Path, source: Path | None, hashes: Hashes) -> None:
+    def _swap(self, folder: Path, source: Path | None, hashes: Hashes, known: SkillRecord | None = None) -> None:
         swap = folders.Swap(folder, source, hashes)
-        change = SkillChange(str(folder), str(swap.staging), None if source is None else dict(hashes))
+        wanted, before = None if source is None else dict(hashes), known._asdict() if known else None
+        change = SkillChange(str(folder), str(swap.staging), wanted, before)
         self.swaps.append((swap, change))
         self._announce(change)
         swap.make()
