@@ -75,7 +75,7 @@ def test_an_entry_in_a_place_that_is_ignored(home: Home, place: str) -> None:
     assert f"~/{place}" in detail
     home.run("skill-install claude --no-verify")
     status, _, fix = found(home)["ignored-entry"]
-    assert (status, fix) == ("warning", "remove mcpServers.MLflow from it")
+    assert (status, fix) == ("warning", "skill-doctor claude --fix")
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_a_damaged_record_keeps_no_check_from_running(home: Home) -> None:
 def test_a_working_directory_that_is_gone(home: Home) -> None:
     home.cd("gone").rmdir()
     data = home.json(DOCTOR, expect=1)
-    assert data["error"] == "the working directory is gone"
+    assert [check["detail"] for check in data["checks"]] == ["the working directory is gone"]
 
 
 def test_verbose_names_the_last_five_versions_that_are_kept(home: Home) -> None:

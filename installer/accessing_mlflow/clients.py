@@ -142,7 +142,7 @@ CLAUDE = Client(
         Place("{config}/.mcp.json"),
         Place("{project}/.claude/mcp.json"),
         Place("{project}/.claude.json"),
-        Place("{home}/.claude.json"),  # where CLAUDE_CONFIG_DIR or the legacy file is in force
+        Place("{home}/.claude.json", client_lock=True),  # where CLAUDE_CONFIG_DIR or the legacy file is in force
     ),
     denials={
         "user": Place("{config}/settings.json", _DENY),

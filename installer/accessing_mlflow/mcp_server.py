@@ -49,7 +49,8 @@ def probe(
     """
     import mcp  # noqa: F401  # takes the better part of a second: not the server's
 
-    with _quiet_sdk(), _started(command, args, env, cwd) as server:
+    _quiet_sdk()
+    with _started(command, args, env, cwd) as server:
         try:
             report = _in_a_thread(lambda: asyncio.run(asyncio.wait_for(_interview(server), timeout)))
         except asyncio.TimeoutError:
@@ -133,15 +134,11 @@ def _started(command: str, args: Sequence[str], env: Mapping[str, str], cwd: Pat
         yield server
 
 
-@contextmanager
-def _quiet_sdk() -> Iterator[None]:
-    """Keeps the SDK's log records from Python's handler of last resort, which prints them."""
+def _quiet_sdk() -> None:
+    """Keeps the SDK's log records from Python's handler of last resort, which prints them. For good: servers may be
+    asked in several threads.
+    """
     logger = logging.getLogger("mcp")
-    handler, propagate = logging.NullHandler(), logger.propagate
-    logger.addHandler(handler)
     logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = propagate
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())

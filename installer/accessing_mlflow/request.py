@@ -25,6 +25,8 @@ class Request(NamedTuple):
     allow_writes: bool = False
     force: bool = False
     verify: bool = True
+    keep_edited: bool = False
+    """Whether an edited skill is left as it is, in place of a refusal."""
 
 
 class Context(NamedTuple):

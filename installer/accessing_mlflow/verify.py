@@ -37,7 +37,7 @@ def verify(
         wanted = _requirement(plan, bundle)
         if wanted not in fetched:
             fetched.append(wanted)
-            yield from _prepare(plan, wanted, env, bundle, say, progress)
+            yield from prepare(plan, env, bundle, say=say, progress=progress)
         trusted = plan.choice is None or not plan.choice.from_project or plan.scope == "project"
         subject = Subject(plan.client, plan.scope, env, bundle, record, embedded_uri, credentials=trusted)
         for check_id in PROOFS:
@@ -46,15 +46,13 @@ def verify(
                 yield result
 
 
-def _prepare(
-    plan: Plan, wanted: list[str], env: Environment, bundle: Bundle, say: Say, progress: bool
-) -> Iterator[Result]:
+def prepare(plan: Plan, env: Environment, bundle: Bundle, *, say: Say, progress: bool) -> Iterator[Result]:
     """Fetches the server's package and makes the local store: what the client's 30 seconds are not to be spent on."""
     from . import embedded_store, fetch
 
     assert plan.uvx is not None, "an installation that is verified has found uvx"
     uvx = str(plan.uvx.path)
-    requirement, *options = wanted
+    requirement, *options = _requirement(plan, bundle)
     try:
         if not fetch.fetched(uvx, requirement, env.variables, options):
             say(f"Fetching {requirement}, about {bundle.server.download_mib} MiB, once; Ctrl-C is safe")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from ..clients import Client
 from ..errors import InstallerError
 from . import entry, machine, server, skill
 from .subject import Finding, Subject
+
+Waiting = Callable[[Sequence[str], float], object]
 
 
 @dataclass(frozen=True)
@@ -61,17 +63,42 @@ def run(check: Check, subject: Subject) -> Result | None:
     return None if finding is None else Result(check.id, subject.client.name, scope, finding)
 
 
-def run_all(client: Client, subjects: list[Subject], *, offline: bool, verbose: bool) -> Iterator[Result]:
-    """Every check of one client. `subjects`: its scopes in use, the winning one first."""
-    for check in (check for check in CHECKS if verbose or not check.verbose):
-        for subject in subjects if check.per == "scope" else subjects[:1]:
-            if check.online and offline:
-                finding = Finding("skipped", "--offline")
-                yield Result(check.id, client.name, subject.scope, finding)
-                continue
-            result = run(check, subject)
-            if result is not None:
-                yield result
+def run_all(subjects: Sequence[Subject], *, offline: bool, verbose: bool, waiting: Waiting) -> list[Result]:
+    """The results of every check for every client, in the table's order.
+
+    `subjects`: of each client its scopes in use, the winning one first. What starts a server or asks one runs side by
+    side, after the others. `waiting`: told meanwhile which checks are still at work, and for how many seconds.
+    """
+    jobs = list(_jobs(subjects, verbose=verbose))
+    slow = {} if offline else {number: job for number, job in enumerate(jobs) if job[0].online}
+    found = {number: _looked(*job, offline=offline) for number, job in enumerate(jobs) if number not in slow}
+    if slow:
+        from .side_by_side import side_by_side
+
+        found |= side_by_side(
+            {number: partial(run, *job) for number, job in slow.items()},
+            lambda left, seconds: waiting([jobs[number][0].id for number in sorted(left)], seconds),
+        )
+    return [result for number in range(len(jobs)) if (result := found[number]) is not None]
+
+
+def _jobs(subjects: Sequence[Subject], *, verbose: bool) -> Iterator[tuple[Check, Subject]]:
+    for client in dict.fromkeys(subject.client.name for subject in subjects):
+        scopes = [subject for subject in subjects if subject.client.name == client]
+        for check in (check for check in CHECKS if verbose or not check.verbose):
+            for subject in scopes if check.per == "scope" else scopes[:1]:
+                yield check, subject
+
+
+def _looked(check: Check, subject: Subject, *, offline: bool) -> Result | None:
+    if check.online and offline:
+        return Result(check.id, subject.client.name, subject.scope, Finding("skipped", "--offline"))
+    return run(check, subject)
+
+
+def group(check_id: str) -> str:
+    """What a check is about: the name of the module that holds it; empty for what is no check of the table."""
+    return next((check.run.__module__.rpartition(".")[2] for check in CHECKS if check.id == check_id), "")
 
 
 def of_record(error: InstallerError) -> Result:
@@ -84,4 +111,16 @@ def named(check_id: str) -> Check:
     return next(check for check in CHECKS if check.id == check_id)
 
 
-__all__ = ["CHECKS", "Check", "Finding", "Result", "Subject", "named", "of_record", "run", "run_all"]
+__all__ = [
+    "CHECKS",
+    "Check",
+    "Finding",
+    "Result",
+    "Subject",
+    "Waiting",
+    "group",
+    "named",
+    "of_record",
+    "run",
+    "run_all",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .. import clients, guard, reading, redact
+from .. import clients, guard, reading, redact, repairs
 from .. import entry as entries
 from .. import tracking_uri as uris
 from ..clients import Entries
@@ -72,7 +72,11 @@ def ignored_entry(subject: Subject) -> Finding | None:
     has_live = any(
         other is subject.client for other, *_ in reading.live_entries(subject.bundle.server.name, subject.env)
     )
-    fix = f"remove mcpServers.{subject.bundle.server.name} from it" if has_live else subject.command("skill-install")
+    fix = subject.command("skill-install")
+    if has_live:
+        removed = {place for place, *_ in repairs.removable(subject.client, subject.env, subject.bundle)}
+        mended = all(place in removed for place, _ in found)
+        fix = repairs.removal(subject.client) if mended else f"remove mcpServers.{subject.bundle.server.name} from it"
     detail = f"{subject.client.title} ignores the entry in {', '.join(places)}"
     return Finding("warning" if has_live else "error", detail, str(found[0][0].file), fix)
 
