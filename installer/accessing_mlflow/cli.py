@@ -207,7 +207,7 @@ class _Run:
     def say(self, *lines: str) -> None:
         if not self.as_json:
             for line in lines:
-                click.echo(line)
+                _print(line)
 
     def show_check(self, plans: list[Plan]) -> None:
         changes = any(plan.changes for plan in plans)
@@ -233,7 +233,7 @@ class _Run:
         else:
             colour = has_colours(sys.stdout, self.env.variables)
             for line in report.doctor_lines(results, self.env, colour=colour):
-                click.echo(line, color=colour)
+                _print(line, colour=colour)
         self.exit_code = 1 if report.failed(results) else 0
 
     def show_document(self, plans: list[Plan], results: list[Any]) -> None:
@@ -262,6 +262,11 @@ def _edge(command: str, as_json: bool) -> Iterator[_Run]:
         sys.exit(run.exit_code)
 
 
+def _print(line: str, *, error: bool = False, colour: bool = False) -> None:
+    """A line, in the stream's own encoding: click would write UTF-8 where that is ASCII."""
+    click.echo(line, file=sys.stderr if error else sys.stdout, color=colour or None)
+
+
 def _show_error(error: InstallerError, run: _Run) -> None:
     env = getattr(run, "env", None)
     data = report.error_data(run.command, run.version, error, env)
@@ -270,9 +275,9 @@ def _show_error(error: InstallerError, run: _Run) -> None:
             data = report.doctor_failure(run.version, error, env)
         click.echo(json.dumps(data, indent=2))
         return
-    click.echo(f"error: {data['error']}", err=True)
+    _print(f"error: {data['error']}", error=True)
     for line in data["fix"].splitlines():
-        click.echo(f"  {line}", err=True)
+        _print(f"  {line}", error=True)
 
 
 def _rows(names: tuple[str, ...]) -> tuple[Client, ...]:
@@ -315,7 +320,7 @@ def _mend(results: Sequence[Result], run: _Run, *, offline: bool) -> None:
 
     def tell(*lines: str) -> None:
         for line in lines:
-            click.echo(line, err=run.as_json)
+            _print(line, error=run.as_json)
 
     for title, make_plans in repairs.of(results, run.env, run.bundle, run.embedded_uri):
         try:
