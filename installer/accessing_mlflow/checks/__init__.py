@@ -97,8 +97,13 @@ def _looked(check: Check, subject: Subject, *, offline: bool) -> Result | None:
 
 
 def group(check_id: str) -> str:
-    """What a check is about: the name of the module that holds it; empty for what is no check of the table."""
-    return next((check.run.__module__.rpartition(".")[2] for check in CHECKS if check.id == check_id), "")
+    """What a check is about, by the module that holds it; empty for what is no check of the table."""
+    module = next((check.run.__module__.rpartition(".")[2] for check in CHECKS if check.id == check_id), "")
+    return _GROUPS.get(module, module)
+
+
+_GROUPS = {"precedence": "entry", "tracking": "server"}
+"""Modules whose checks are shown with those of another."""
 
 
 def of_record(error: InstallerError) -> Result:

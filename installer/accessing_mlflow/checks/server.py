@@ -19,7 +19,10 @@ ANSWER_LIMIT = 5.0
 
 
 def mcp_server(subject: Subject) -> Finding | None:
-    """Starts the server with the client's own expansion and environment, in a throw-away home, and lists its tools."""
+    """Starts the server with the client's own expansion and environment, in a throw-away home, and lists its tools.
+
+    Remedy: its own last words are in the line; the fix is the command to try by hand.
+    """
     from .. import mcp_server as servers
 
     found = subject.own_entry
@@ -52,7 +55,11 @@ def _writing(subject: Subject) -> set[str]:
 
 
 def tracking_server(subject: Subject) -> Finding | None:
-    """Asks the tracking server directly: an HTTP server within 5 s, a local store by reading its file."""
+    """Asks the tracking server directly: an HTTP server within 5 s, a local store by reading its file.
+
+    Remedy: by what is wrong: the address, the certificate, the credentials ([authentication.md](authentication.md)),
+    the network.
+    """
     found = subject.own_entry
     if found is None:
         return None

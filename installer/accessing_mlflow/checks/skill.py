@@ -7,7 +7,10 @@ from .subject import Finding, Subject
 
 
 def skill(subject: Subject) -> Finding | None:
-    """Whether the bundle's skill is where the client reads it, as it was released."""
+    """Whether the bundle's skill is where the client reads it, as it was released.
+
+    Remedy: `skill-install CLIENT`, which keeps a copy of an edited skill if it is given `--force`.
+    """
     for source, folder in zip(subject.bundle.skills, subject.skill_folders, strict=True):
         known = subject.record.skills.get(str(folder))
         found = installed_skill.inspect(folder, source, subject.bundle, known.files if known else None)
