@@ -166,7 +166,7 @@ def _undone_member(before: object, installed: object, current: object) -> object
 def check_shape(entry: object, pointer: str) -> None:
     """Raises EntryError, with the JSON pointer and the remedy, unless clients can use `entry`.
 
-    An entry in the form that this program writes needs no schema, and so no import of jsonschema.
+    An entry in one of the usual forms needs no schema, and so no import of jsonschema.
     """
     if _is_plain(entry):
         return
@@ -191,11 +191,13 @@ def _rule(error: Any) -> str:
 
 
 def _is_plain(entry: object) -> bool:
-    if not isinstance(entry, dict) or not entry.keys() <= {"command", "args", "env"} or "command" not in entry:
+    """Whether it is as this program writes it, or as `claude mcp add` does."""
+    if not isinstance(entry, dict) or not entry.keys() <= {"type", "command", "args", "env"} or "command" not in entry:
         return False
     args, env = entry.get("args", []), entry.get("env", {})
     return (
-        isinstance(entry["command"], str)
+        entry.get("type", "stdio") == "stdio"
+        and isinstance(entry["command"], str)
         and entry["command"] != ""
         and isinstance(args, list)
         and all(isinstance(arg, str) for arg in args)
