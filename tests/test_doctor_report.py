@@ -54,7 +54,7 @@ class TestText:
         rows = [line for line in lines if re.match(r" {2}\w+ +(ok|info|skipped|warning|error) ", line)]
         assert len({line.index(word) for line in rows if (word := line.split()[1])}) == 1, "aligned"
         assert [line for line in lines if line and not line.startswith(" ")][:2] == ["Claude Code", "Cursor"]
-        assert "                  fix: skill-doctor claude --fix" in lines
+        assert "                   fix: skill-doctor claude --fix" in lines
         assert lines[-1].endswith("skill-doctor --fix mends 1 of them")
         assert "hunter2" not in "".join(lines)
         assert str(home.path) not in "".join(lines)
@@ -138,6 +138,15 @@ class TestColours:
         out, err = self.shown(python, "claude", "--offline", out=terminal, variables=variables)
         assert (COLOUR in out) == coloured
         assert err == ""
+
+    @pytest.mark.parametrize("columns", [80, 100, 120])
+    def test_it_fits_the_terminal_and_commands_stay_whole(self, python: str, home: Home, columns: int) -> None:
+        home.write(".claude.json", {"mcpServers": {"MLflow": {"command": "uvx", "args": ["mlflow-mcp"]}}})
+        wide, _ = self.shown(python, "--offline", out=False)
+        narrow, _ = self.shown(python, "--offline", out=False, variables={"COLUMNS": str(columns)})
+        assert wide.split() == narrow.split()
+        for line in narrow.splitlines():
+            assert "fix: " in line or len(line.rpartition(" ")[0]) < columns, "only a long word sticks out"
 
     def test_they_change_no_word(self, python: str, home: Home) -> None:
         plain, _ = self.shown(python, "--offline", out=False)

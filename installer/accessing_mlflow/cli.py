@@ -226,13 +226,14 @@ class _Run:
         self.say(*report.note_lines(plans, self.env), *saved)
 
     def show_report(self, results: Sequence[Result]) -> None:
-        from .terminal import has_colours
+        from .terminal import columns, has_colours
 
         if self.as_json:
             click.echo(json.dumps(report.doctor_data(results, self.version, self.env), indent=2))
         else:
             colour = has_colours(sys.stdout, self.env.variables)
-            for line in report.doctor_lines(results, self.env, colour=colour):
+            width = columns(sys.stdout, self.env.variables)
+            for line in report.doctor_lines(results, self.env, colour=colour, columns=width):
                 _print(line, colour=colour)
         self.exit_code = 1 if report.failed(results) else 0
 

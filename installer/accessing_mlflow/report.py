@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _WIDTH = 15  # of the first column
+_DETAIL = 21  # where the doctor's details begin, without the column of the checks' names
+_ROOM = 40  # columns for details, below which a terminal may break the lines itself
 
 
 def plan_lines(plan: Plan, env: Environment) -> Iterator[str]:
@@ -90,8 +92,13 @@ def result_lines(results: Iterable[Result], env: Environment, *, name_client: bo
             yield from _fix_lines(finding.fix, env, " " * (_WIDTH + 4))
 
 
-def doctor_lines(results: Sequence[Result], env: Environment, *, colour: bool = False) -> Iterator[str]:
-    """The doctor's report: by client and by what the checks are about, each finding with its fix, the verdict last."""
+def doctor_lines(
+    results: Sequence[Result], env: Environment, *, colour: bool = False, columns: int | None = None
+) -> Iterator[str]:
+    """The doctor's report: by client and by what the checks are about, each finding with its fix, the verdict last.
+
+    `columns`: the width to fit in, but for commands, which are copied; None for any.
+    """
     from . import checks
 
     width = max((len(label(result.id)) for result in results), default=0)
@@ -101,21 +108,42 @@ def doctor_lines(results: Sequence[Result], env: Environment, *, colour: bool = 
         for group in dict.fromkeys(group for group, _ in own):
             heading = group
             for result in (result for other, result in own if other == group):
-                yield from _finding_lines(result, env, heading, width, colour)
+                yield from _finding_lines(result, env, heading, width, colour, columns)
                 heading = ""
         yield ""
     yield _verdict(results, env, colour)
 
 
-def _finding_lines(result: Result, env: Environment, group: str, width: int, colour: bool) -> Iterator[str]:
+def _finding_lines(
+    result: Result, env: Environment, group: str, width: int, colour: bool, columns: int | None
+) -> Iterator[str]:
     finding = result.finding
     status = _styled(f"{finding.status:<7}", finding.status, colour)
     scope = f"{result.scope}: " if result.scope and result.scope != "user" else ""
     detail, path = _shown(finding.detail, env), _shown(finding.path, env)
-    where = _styled(f"  [{path}]", "aside", colour) if path and path not in detail else ""
-    yield f"  {group:<7} {status} {label(result.id):<{width}}  {scope}{detail}{where}"
+    where = f"[{path}]" if path and path not in detail else ""
+    first, *rest = _pieces(scope + detail, where, None if columns is None else columns - _DETAIL - width, colour)
+    yield f"  {group:<8} {status} {label(result.id):<{width}}  {first}"
+    yield from (f"{'':<{_DETAIL + width}}{piece}" for piece in rest)
     if finding.fix:
-        yield from _fix_lines(finding.fix, env, " " * 18, colour)
+        yield from _fix_lines(finding.fix, env, " " * (_DETAIL - 2), colour)
+
+
+def _pieces(detail: str, where: str, columns: int | None, colour: bool) -> Iterator[str]:
+    """The detail and the place on as many lines as it takes; on one where there is hardly room at all."""
+    import textwrap
+
+    aside = _styled(where, "aside", colour) if where else ""
+    if columns is None or columns < _ROOM or len(f"{detail}  {where}".rstrip()) <= columns:
+        yield f"{detail}  {aside}".rstrip()
+        return
+    *before, last = textwrap.wrap(detail, columns, break_long_words=False, break_on_hyphens=False) or [""]
+    yield from before
+    if aside and len(f"{last}  {where}") > columns:
+        yield last
+        yield aside
+    else:
+        yield f"{last}  {aside}".rstrip()
 
 
 def refusal_lines(title: str, error: InstallerError, env: Environment) -> Iterator[str]:

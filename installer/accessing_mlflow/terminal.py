@@ -27,6 +27,14 @@ def _is_capable(stream: IO[str], variables: Mapping[str, str]) -> bool:
     return stream.isatty() and variables.get("TERM") != "dumb"
 
 
+def columns(stream: IO[str], variables: Mapping[str, str]) -> int | None:
+    """How wide the terminal is that `stream` goes to, or COLUMNS says; None elsewhere."""
+    said = variables.get("COLUMNS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
 class Progress:
     """One line on a terminal that says what is waited for; it is gone at the end. Nothing elsewhere."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.real.fronts import TOKEN, Front
-from tests.real.machines import Machine
+from tests.real.machines import REPOSITORY, Machine
 
 pytestmark = pytest.mark.real
 
@@ -29,8 +30,13 @@ def everything(folder: Path) -> dict[str, tuple[int, int, int]]:
 def examined(machine: Machine, client: str, expect: int = 0) -> Checks:
     """What the doctor finds; it changes nothing in the home folder."""
     before = everything(machine.home)
-    data = json.loads(machine.run("skill-doctor", client, "--json", expect=expect))
+    for _ in range(3):
+        data = json.loads(machine.run("skill-doctor", client, "--json", expect=None))
+        # The five seconds are for users; here, a sign-in on a busy machine may take longer.
+        if not any("no answer within 5 s" in check["detail"] for check in data["checks"]):
+            break
     assert everything(machine.home) == before
+    assert data["ok"] is (expect == 0), data
     return {check["id"]: check for check in data["checks"]}
 
 
@@ -99,3 +105,9 @@ def test_what_fix_mends_is_what_the_client_reads(claude: Machine, mlflow_server:
     )
     all_green({check["id"]: check for check in json.loads(done.stdout)["checks"]})
     assert "✔ Connected" in claude.run("claude", "mcp", "list")
+
+
+def test_the_picture_in_the_readme_is_current(uv_cache: Path) -> None:
+    command = [sys.executable, "installer/tools/doctor_picture.py", "--check"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
