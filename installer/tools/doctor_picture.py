@@ -37,6 +37,7 @@ _COLOURS = {
     "36": "#76e3ea",
 }
 _PLAIN = "#c9d1d9"
+_FONTS = "ui-monospace, Menlo, Consolas, DejaVu Sans Mono, monospace"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -103,7 +104,7 @@ def picture(lines: list[str]) -> str:
     return "\n".join(
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-            f' font-family="ui-monospace, Menlo, Consolas, DejaVu Sans Mono, monospace" font-size="{_SIZE}" fill="{_PLAIN}">',
+            f' font-family="{_FONTS}" font-size="{_SIZE}" fill="{_PLAIN}">',
             f'<rect width="{width}" height="{height}" rx="8" fill="#0d1117"/>',
             *(_line(number, line) for number, line in enumerate(lines)),
             "</svg>\n",
