@@ -124,7 +124,10 @@ def tracking_uri(subject: Subject) -> Finding | None:
 
 
 def embedded_default(subject: Subject) -> Finding | None:
-    """Whether the entry uses the installer's own local store though a tracking server is known here."""
+    """Whether the entry uses the installer's own local store though a tracking server is known here.
+
+    Remedy: `skill-install CLIENT`, which takes that server.
+    """
     found = subject.own_entry
     uri = subject.expand(reading.variable(found, uris.VARIABLE))
     if found is None or not uri or uri != subject.embedded_uri:
@@ -145,7 +148,10 @@ def _known_servers(subject: Subject) -> Iterator[tuple[str, str]]:
 
 
 def secrets(subject: Subject) -> Finding | None:
-    """Whether the entry holds a secret in a file that other people get to see: a project's, or one that git tracks."""
+    """Whether the entry holds a secret in a file that other people get to see: a project's, or one that git tracks.
+
+    Remedy: `skill-install CLIENT --env NAME` writes a reference in its place; have what git has seen replaced.
+    """
     found = subject.own_entry
     if found is None:
         return None

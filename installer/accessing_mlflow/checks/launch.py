@@ -31,7 +31,11 @@ _OLDEST_SERVER: Version = (0, 4, 1)
 
 
 def command(subject: Subject) -> Finding | None:
-    """Whether the entry's command is there for the client, a desktop client's short PATH included."""
+    """Whether the entry's command is there for the client, a desktop client's short PATH included.
+
+    Remedy: `skill-install CLIENT` writes a command that the client finds; for a project's entry, which other people
+    share, start the client from a terminal.
+    """
     found = subject.own_entry
     if found is None:
         return None
@@ -87,7 +91,10 @@ def _resolved(found: Entry, subject: Subject) -> str | None:
 
 
 def uv_version(subject: Subject) -> Finding | None:
-    """Whether the uv that starts the server runs, and is new enough for what the entry asks of it."""
+    """Whether the uv that starts the server runs, and is new enough for what the entry asks of it.
+
+    Remedy: `uv self update`, or upgrade uv the way it was installed.
+    """
     found = subject.own_entry
     program = _resolved(found, subject) if found is not None else None
     if found is None or program is None:
@@ -137,7 +144,10 @@ def _ask(program: str, subject: Subject) -> tuple[int, str]:
 
 
 def server_version(subject: Subject) -> Finding | None:
-    """Whether the version of the server that the entry asks for can start."""
+    """Whether the version of the server that the entry asks for can start.
+
+    Remedy: ask for no version, or put `--with 'mcp<2'` before it.
+    """
     found, package = subject.own_entry, subject.bundle.server.package
     if found is None:
         return None
@@ -166,7 +176,10 @@ def _only_older(wanted: str, oldest: Version) -> bool:
 
 
 def references(subject: Subject) -> Finding | None:
-    """Whether every variable that the entry refers to is set here."""
+    """Whether every variable that the entry refers to is set here.
+
+    Remedy: set the variable where the client is started.
+    """
     found = subject.own_entry
     if found is None:
         return None
@@ -184,7 +197,10 @@ def references(subject: Subject) -> Finding | None:
 
 
 def foreign_syntax(subject: Subject) -> Finding | None:
-    """Whether a reference in the entry is in a form that this client does not fill in, such as another client's."""
+    """Whether a reference in the entry is in a form that this client does not fill in, such as another client's.
+
+    Remedy: write the reference as the fix shows it.
+    """
     found = subject.own_entry
     if found is None:
         return None

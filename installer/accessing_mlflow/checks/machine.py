@@ -34,7 +34,10 @@ def uvx(subject: Subject) -> Finding:
 
 
 def wsl(subject: Subject) -> Finding | None:
-    """Whether, under WSL, a client for Windows reads another home folder."""
+    """Whether, under WSL, a client for Windows reads another home folder.
+
+    Remedy: run `skill-install CLIENT` in Windows' own terminal as well.
+    """
     if not subject.client.desktop or not subject.env.variables.get("WSL_DISTRO_NAME"):
         return None
     windows = _windows_home(subject)
@@ -61,7 +64,10 @@ def _windows_home(subject: Subject) -> Path | None:
 
 
 def managed(subject: Subject) -> Finding | None:
-    """Whether the organisation's own configuration is in force: then no other server is loaded."""
+    """Whether the organisation's own configuration is in force: then no other server is loaded.
+
+    Remedy: whoever manages the machine adds the entry to that file.
+    """
     file = _existing(subject.client.managed, subject)
     if file is None:
         return None
@@ -75,7 +81,10 @@ def managed(subject: Subject) -> Finding | None:
 
 
 def legacy_file(subject: Subject) -> Finding | None:
-    """Whether a legacy file of the client's is read in place of the usual one."""
+    """Whether a legacy file of the client's is read in place of the usual one.
+
+    Remedy: none is needed: `skill-install` writes to the file that is read.
+    """
     file = _existing(subject.client.legacy, subject)
     if file is None:
         return None

@@ -10,7 +10,10 @@ from .subject import Finding, Subject
 
 
 def shadowed(subject: Subject) -> Finding | None:
-    """Whether an entry of another scope is used in place of this one."""
+    """Whether an entry of another scope is used in place of this one.
+
+    Remedy: remove one of the two: `skill-uninstall CLIENT [--scope SCOPE]`.
+    """
     name = subject.bundle.server.name
     own = reading.servers_if_readable(subject.place).get(name)
     if own is None:
@@ -42,7 +45,10 @@ def _winning(subject: Subject) -> list[str]:
 
 
 def approval(subject: Subject) -> Finding | None:
-    """Whether the client may start the server: approved, where it comes with a project, and not switched off."""
+    """Whether the client may start the server: approved, where it comes with a project, and not switched off.
+
+    Remedy: approve it in the client, or take its name out of the list that the line names.
+    """
     name, title = subject.bundle.server.name, subject.client.title
     if name not in reading.servers_if_readable(subject.place):
         return None
@@ -61,8 +67,9 @@ def approval(subject: Subject) -> Finding | None:
 
 
 def nested_entry(subject: Subject) -> Finding | None:
-    """Whether a file of the same name, nearer to the working directory, holds the entry that is used in place of the
-    project's.
+    """Whether an entry in another folder's file, nearer to the working directory, is used in place of the project's.
+
+    Remedy: remove one of the two entries.
     """
     name = subject.bundle.server.name
     for scope in subject.client.nested:

@@ -25,7 +25,11 @@ LONGEST = 120.0
 
 
 def mcp_server(subject: Subject) -> Finding | None:
-    """Whether the server starts, as the client starts it, within the client's time limit, and lists its tools."""
+    """Whether the server starts, as the client starts it, within the client's time limit, and lists its tools.
+
+    Remedy: its own last words are in the line; the fix is the command to try by hand, or, for one that is slow, how it
+    starts faster.
+    """
     if subject.own_entry is None:
         return None
     if not subject.startable:
@@ -96,7 +100,10 @@ def _writing(subject: Subject) -> set[str]:
 
 
 def skill_calls(subject: Subject) -> Finding | None:
-    """Whether every tool call that the installed skill shows is one that the live server takes."""
+    """Whether every tool call that the installed skill shows is one that the live server takes.
+
+    Remedy: `skill-install CLIENT --pin` runs the version that the skill was tested with.
+    """
     from .. import tool_calls
     from ..mcp_server import ServerError
 

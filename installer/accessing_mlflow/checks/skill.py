@@ -87,7 +87,10 @@ def _shared(subject: Subject, name: str) -> str | None:
 
 
 def frontmatter(subject: Subject) -> Finding | None:
-    """Whether the client finds the skill's name and description: without them it does not know when to use it."""
+    """Whether the client finds the skill's name and description: without them it does not know when to use it.
+
+    Remedy: `skill-install CLIENT --force`; a copy of what was there is kept in the backups.
+    """
     for source, folder in zip(subject.bundle.skills, subject.skill_folders, strict=True):
         file = folder / "SKILL.md"
         if not folder.is_dir() or folder.is_symlink():
@@ -149,7 +152,10 @@ def _start(file: Path) -> str | None:
 
 
 def copies(subject: Subject) -> Finding | None:
-    """Whether other folders beside the skill, such as backups and hidden ones, are loaded as skills too."""
+    """Whether other folders beside the skill, such as backups and hidden ones, are loaded as skills too.
+
+    Remedy: move them to a folder that is not one of skills.
+    """
     ours = {source.name for source in subject.bundle.skills}
     found = [folder for top in _folders(subject) for folder in _beside(top, ours)]
     if not found:
@@ -172,7 +178,10 @@ def _beside(top: Path, ours: set[str]) -> Iterator[Path]:
 
 
 def elsewhere(subject: Subject) -> Finding | None:
-    """Whether the client reads several copies of the skill, and which one wins."""
+    """Whether the client reads several copies of the skill, and which one wins.
+
+    Remedy: `skill-install CLIENT [--scope SCOPE] --force` for the copies that are not this version, as the fix says.
+    """
     for source in subject.bundle.skills:
         there = [(scope, top / source.name) for scope, top in _scopes(subject) if (top / source.name).is_dir()]
         if len(there) < 2:

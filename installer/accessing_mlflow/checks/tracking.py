@@ -21,7 +21,11 @@ ANSWER_LIMIT = 5.0
 
 
 def tracking_server(subject: Subject) -> Finding | None:
-    """Whether the tracking server answers as MLflow does, within 5 s; a local store is read from its file."""
+    """Whether the tracking server answers as MLflow does, within 5 s; a local store is read from its file.
+
+    Remedy: by what is wrong: the address, the certificate, the credentials ([authentication.md](authentication.md)),
+    the network.
+    """
     found = subject.own_entry
     if found is None:
         return None
@@ -47,7 +51,10 @@ def tracking_server(subject: Subject) -> Finding | None:
 
 
 def credentials(subject: Subject) -> Finding | None:
-    """Whether the credentials for the tracking server are whole, and only one kind of them."""
+    """Whether the credentials for the tracking server are whole, and only one kind of them.
+
+    Remedy: set what is missing, or keep only the credentials that are meant ([authentication.md](authentication.md)).
+    """
     from .. import tracking_access
 
     uri = _uri(subject)
@@ -65,7 +72,10 @@ def credentials(subject: Subject) -> Finding | None:
 
 
 def data(subject: Subject) -> Finding | None:
-    """Which experiments there are, and whether their runs have the form that the skill looks for."""
+    """Which experiments there are, and whether their runs have the form that the skill looks for.
+
+    Remedy: none is needed: it says what there is to be found.
+    """
     from .. import tracking_server as tracking
 
     uri = _uri(subject)
