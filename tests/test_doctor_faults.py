@@ -331,7 +331,7 @@ FAULTS = [
     ),
     Fault(
         "command",
-        "error",
+        "warning",
         project(".cursor/mcp.json"),
         "started from the desktop",
         "start Cursor from a terminal",

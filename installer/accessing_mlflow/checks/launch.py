@@ -51,7 +51,8 @@ def command(subject: Subject) -> Finding | None:
     search = _search_path(found, subject)
     if subject.client.desktop and shutil.which(written, path=subject.env.variables.get("PATH", "")):
         detail = f"{written} is on the shell's PATH, not on that of a {subject.client.title} started from the desktop"
-        return Finding("error", detail, path, _for_desktop(subject))
+        # In a project's file it has to be plain uvx, for others: there it is theirs to start the client as it needs.
+        return Finding("warning" if subject.place.shared else "error", detail, path, _for_desktop(subject))
     return Finding("error", f"{written} is not on {subject.client.title}'s PATH: {search}", path, _for_shell(subject))
 
 
@@ -64,7 +65,7 @@ def _gone(written: str) -> str:
 
 
 def _for_desktop(subject: Subject) -> str:
-    if subject.place.shared:  # its command has to be right for other people too
+    if subject.place.shared:
         return f"start {subject.client.title} from a terminal, or link uv and uvx into /usr/local/bin"
     return subject.command("skill-install")
 
