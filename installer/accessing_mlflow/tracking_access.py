@@ -12,13 +12,16 @@ import importlib
 import importlib.util
 import ipaddress
 import netrc
-import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote
 
 from . import redact
 from .errors import InstallerError
+
+if TYPE_CHECKING:
+    import ssl
 
 FORM = """\
 put a user name and a password into ~/.mlflow/credentials:
@@ -137,6 +140,8 @@ def tls(environ: Mapping[str, str]) -> ssl.SSLContext:
 
     MLflow does not look at the system's own list. Raises TrackingError where the settings contradict themselves.
     """
+    import ssl
+
     insecure = environ.get(_INSECURE, "").lower() in ("1", "true")
     if insecure and environ.get(_CERTIFICATES):
         raise TrackingError("tls", f"MLflow refuses {_INSECURE} and {_CERTIFICATES} together", "unset one of them")
