@@ -33,7 +33,9 @@ def test_a_healthy_home(home: Home) -> None:
         "guard": "ok",
         "tracking-uri": "ok",
         "mcp-server": "skipped",
+        "skill-calls": "skipped",
         "tracking-server": "skipped",
+        "data": "skipped",
     }
     assert home.run(DOCTOR).output.splitlines()[-1] == "Everything is in order."
 
@@ -153,7 +155,8 @@ def test_an_entry_without_a_tracking_uri_takes_the_shells(home: Home) -> None:
 
 def test_an_edited_skill(home: Home) -> None:
     home.run(INSTALL)
-    home.write(".claude/skills/accessing-mlflow/SKILL.md", "mine")
+    with (home.path / ".claude/skills/accessing-mlflow/SKILL.md").open("a") as file:
+        file.write("mine")
     status, detail, _ = found(home)["skill"]
     assert status == "warning"
     assert "SKILL.md (changed)" in detail

@@ -124,11 +124,12 @@ def test_the_state_file_that_is_out_of_force_for_now_is_left(home: Home) -> None
 
 def test_an_edited_skill_is_left_and_the_rest_is_mended(home: Home) -> None:
     home.run(INSTALL)
-    home.write(SKILL, "mine")
+    edited = (home.path / SKILL).read_text() + "mine"
+    home.write(SKILL, edited)
     home.write(".claude.json", "{}")
     home.variable("MLFLOW_TRACKING_URI", URI)
     mended(home)
-    assert (home.path / SKILL).read_text() == "mine"
+    assert (home.path / SKILL).read_text() == edited
     assert "MLflow" in home.read(".claude.json")["mcpServers"]
     assert statuses(home)["skill"] == "warning"
 

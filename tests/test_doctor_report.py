@@ -143,7 +143,8 @@ class TestColours:
     def test_it_fits_the_terminal_and_commands_stay_whole(self, python: str, home: Home, columns: int) -> None:
         home.write(".claude.json", {"mcpServers": {"MLflow": {"command": "uvx", "args": ["mlflow-mcp"]}}})
         wide, _ = self.shown(python, "--offline", out=False)
-        narrow, _ = self.shown(python, "--offline", out=False, variables={"COLUMNS": str(columns)})
+        variables = {"COLUMNS": str(columns), "NO_COLOR": "1"}
+        narrow, _ = self.shown(python, "--offline", out=True, variables=variables)
         assert wide.split() == narrow.split()
         for line in narrow.splitlines():
             assert "fix: " in line or len(line.rpartition(" ")[0]) < columns, "only a long word sticks out"
@@ -151,7 +152,7 @@ class TestColours:
     def test_they_change_no_word(self, python: str, home: Home) -> None:
         plain, _ = self.shown(python, "--offline", out=False)
         coloured, _ = self.shown(python, "--offline", out=False, variables={"CLICOLOR_FORCE": "1"})
-        assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
+        assert re.sub(r"\x1b\[[0-9;]*m", "", coloured).split() == plain.split()
 
     def test_no_colours_in_a_document(self, python: str, home: Home) -> None:
         out, _ = self.shown(python, "--offline", "--json", out=True, variables={"CLICOLOR_FORCE": "1"})
@@ -166,7 +167,7 @@ class TestColours:
         out, err = self.shown(python, "claude", *options, out=False, err=terminal)
         assert "Looking at" not in out
         if terminal:
-            assert "Looking at: MCP server (" in err
+            assert "Looking at: MCP server" in err
             assert err.endswith("\r\x1b[K"), "it is gone at the end"
         else:
             assert err == ""

@@ -91,7 +91,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("script", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_servers(python: str, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    monkeypatch.setattr("accessing_mlflow.checks.server.START_LIMIT", 2.0)
+    monkeypatch.setattr("accessing_mlflow.checks.server.LONGEST", 2.0)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     born = with_server(home, python, script)

@@ -232,7 +232,7 @@ class _Run:
             click.echo(json.dumps(report.doctor_data(results, self.version, self.env), indent=2))
         else:
             colour = has_colours(sys.stdout, self.env.variables)
-            width = columns(sys.stdout, self.env.variables)
+            width = columns(sys.stdout, coloured=colour)
             for line in report.doctor_lines(results, self.env, colour=colour, columns=width):
                 _print(line, colour=colour)
         self.exit_code = 1 if report.failed(results) else 0

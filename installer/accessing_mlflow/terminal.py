@@ -27,12 +27,9 @@ def _is_capable(stream: IO[str], variables: Mapping[str, str]) -> bool:
     return stream.isatty() and variables.get("TERM") != "dumb"
 
 
-def columns(stream: IO[str], variables: Mapping[str, str]) -> int | None:
-    """How wide the terminal is that `stream` goes to, or COLUMNS says; None elsewhere."""
-    said = variables.get("COLUMNS", "")
-    if said.isdecimal() and int(said):
-        return int(said)
-    return shutil.get_terminal_size().columns if stream.isatty() else None
+def columns(stream: IO[str], *, coloured: bool) -> int | None:
+    """How wide the terminal is that `stream` goes to, or what is coloured as if for one; None for all else."""
+    return shutil.get_terminal_size().columns if coloured or stream.isatty() else None
 
 
 class Progress:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..errors import InstallerError
-from . import entry, machine, server, skill
+from . import entry, launch, machine, precedence, server, skill, tracking
 from .subject import Finding, Subject
 
 Waiting = Callable[[Sequence[str], float], object]
@@ -28,16 +28,35 @@ class Check:
 
 CHECKS: tuple[Check, ...] = (
     Check("client", "client", machine.client),
+    Check("wsl", "client", machine.wsl),
+    Check("managed", "client", machine.managed),
+    Check("legacy-file", "client", machine.legacy_file),
     Check("uvx", "client", machine.uvx),
     Check("skill", "scope", skill.skill),
+    Check("skill-frontmatter", "scope", skill.frontmatter),
+    Check("skill-copies", "client", skill.copies),
+    Check("skill-elsewhere", "client", skill.elsewhere),
     Check("entry", "scope", entry.entry),
+    Check("shadowed", "scope", precedence.shadowed),
+    Check("nested-entry", "client", precedence.nested_entry),
+    Check("approval", "scope", precedence.approval),
     Check("guard", "scope", entry.guarded),
     Check("ignored-entry", "client", entry.ignored_entry),
     Check("other-spelling", "scope", entry.other_spelling),
+    Check("secrets", "scope", entry.secrets),
     Check("kept-versions", "scope", machine.kept_versions, verbose=True),
+    Check("command", "scope", launch.command),
+    Check("uv-version", "winner", launch.uv_version),
+    Check("server-version", "scope", launch.server_version),
+    Check("references", "scope", launch.references),
+    Check("foreign-syntax", "scope", launch.foreign_syntax),
     Check("tracking-uri", "winner", entry.tracking_uri),
+    Check("embedded-default", "winner", entry.embedded_default),
+    Check("credentials", "winner", tracking.credentials),
     Check("mcp-server", "winner", server.mcp_server, online=True),
-    Check("tracking-server", "winner", server.tracking_server, online=True),
+    Check("skill-calls", "winner", server.skill_calls, online=True),
+    Check("tracking-server", "winner", tracking.tracking_server, online=True),
+    Check("data", "winner", tracking.data, online=True),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .. import clients, guard, reading, redact, repairs
+from .. import clients, exposure, guard, reading, redact, repairs
 from .. import entry as entries
 from .. import tracking_uri as uris
 from ..clients import Entries
@@ -22,6 +22,8 @@ def entry(subject: Subject) -> Finding:
     path = str(place.file)
     servers, warnings = reading.accepted_servers(subject.client, subject.scope, place)
     found = servers.get(name)
+    if found is None and subject.other_scopes:
+        return Finding("info", f"no {name} entry here; there is one in the {subject.other_scopes[0]} scope", path)
     if found is None:
         return Finding("error", f"no {name} entry", path, subject.command("skill-install"))
     if not (isinstance(found, dict) and "url" in found):
@@ -119,10 +121,13 @@ def tracking_uri(subject: Subject) -> Finding | None:
     written = reading.variable(found, uris.VARIABLE)
     fix = subject.command("skill-install") + " --tracking-uri URI"
     if uris.VARIABLE not in found.get("env", {}):
-        if subject.client.desktop or not subject.env.variables.get(uris.VARIABLE):
+        if subject.client.desktop or not subject.variables.get(uris.VARIABLE):
             return Finding("error", f"the entry has no {uris.VARIABLE}", str(subject.place.file), fix)
-        return Finding("info", f"{uris.VARIABLE} comes from the shell", str(subject.place.file))
-    uri = subject.client.expand(written, subject.env)
+        source = "the shell" if subject.env.variables.get(uris.VARIABLE) else f"{subject.client.title}'s settings"
+        return Finding("info", f"{uris.VARIABLE} comes from {source}", str(subject.place.file))
+    if uris.is_reference(subject.client.references.sub("", written)):
+        return None  # the check of foreign syntax reports it
+    uri = subject.expand(written)
     shown = redact.uri(uri)
     if uris.is_reference(uri) or (uris.is_reference(written) and not uri):
         detail = f"{written} refers to a variable that is not set here"
@@ -134,5 +139,55 @@ def tracking_uri(subject: Subject) -> Finding | None:
     if uri == subject.embedded_uri:
         return Finding("info", f"{shown} (local store)", shown)
     if uris.has_credentials(uri):
-        return Finding("warning", f"{shown} holds credentials, readable in the entry", shown)
+        fix = f"put them into ~/.mlflow/credentials, then {subject.command('skill-install')} --tracking-uri URI"
+        return Finding("warning", f"{shown} holds credentials, readable in the entry", shown, fix)
     return Finding("ok", shown, shown)
+
+
+def embedded_default(subject: Subject) -> Finding | None:
+    """Whether the entry uses the installer's own local store though a tracking server is known here.
+
+    Remedy: `skill-install CLIENT`, which takes that server.
+    """
+    found = subject.own_entry
+    uri = subject.expand(reading.variable(found, uris.VARIABLE))
+    if found is None or not uri or uri != subject.embedded_uri:
+        return None
+    for value, source in _known_servers(subject):
+        if value.strip() and not uris.is_placeholder(value) and value != subject.embedded_uri:
+            detail = f"the entry uses the local store, though {source} names {redact.uri(value)}"
+            return Finding("warning", detail, str(subject.place.file), subject.command("skill-install"))
+    return None
+
+
+def _known_servers(subject: Subject) -> Iterator[tuple[str, str]]:
+    yield subject.env.variables.get(uris.VARIABLE, ""), f"${uris.VARIABLE}"
+    for client, scope, place, entry in reading.live_entries(subject.bundle.server.name, subject.env):
+        if place.file != subject.place.file or place.keys != subject.place.keys:
+            value = client.expand(reading.variable(entry, uris.VARIABLE), subject.env)
+            yield "" if uris.is_reference(value) else value, f"the entry of {client.title}, {scope} scope,"
+
+
+def secrets(subject: Subject) -> Finding | None:
+    """Whether the entry holds a secret in a file that other people get to see: a project's, or one that git tracks.
+
+    Remedy: `skill-install CLIENT --env NAME` writes a reference in its place; have what git has seen replaced.
+    """
+    found = subject.own_entry
+    if found is None:
+        return None
+    names = [name for name, value in found.get("env", {}).items() if exposure.looks_secret(name, value)]
+    args = found.get("args", [])
+    names += ["args"] if redact.entry(args) != args else []
+    if not names:
+        return None
+    tracked = exposure.is_tracked(subject.place.file, subject.env)
+    if not tracked and not subject.place.shared:
+        return None
+    why = "git tracks this file" if tracked else "a project's files are shared"
+    detail = f"{' and '.join(names)} {'hold secrets' if len(names) > 1 else 'holds a secret'}, and {why}"
+    # A reference to each one's own variable takes its place; only the entry's env can have one.
+    fix = "take it out of the entry" if names[0] == "args" else f"{subject.command('skill-install')} --env {names[0]}"
+    if tracked:
+        fix += "\nand have the secret itself replaced: git keeps what was committed"
+    return Finding("error" if tracked else "warning", detail, str(subject.place.file), fix)
