@@ -13,7 +13,11 @@ from .subject import Finding, Subject
 
 
 def entry(subject: Subject) -> Finding:
-    """Whether the entry is in the file that the client reads, in a form that it accepts, and runs our server."""
+    """Whether the entry is in the file that the client reads, in a form that it accepts, and runs our server.
+
+    Remedy: `skill-install CLIENT`; a file that the client cannot read has to be mended by hand first, at the line
+    that is named.
+    """
     place, name = subject.place, subject.bundle.server.name
     path = str(place.file)
     servers, warnings = reading.accepted_servers(subject.client, subject.scope, place)
@@ -40,7 +44,10 @@ def entry(subject: Subject) -> Finding:
 
 
 def guarded(subject: Subject) -> Finding | None:
-    """Whether the agent is denied what the server does not mark read-only, in this scope or in another."""
+    """Whether the agent is denied what the server does not mark read-only, in this scope or in another.
+
+    Remedy: `skill-install CLIENT`.
+    """
     client, env = subject.client, subject.env
     place = clients.denials(client, subject.scope, env)
     wanted = guard.rules(client, subject.bundle.server)
@@ -66,7 +73,11 @@ def _denials(subject: Subject) -> Iterator[Entries]:
 
 
 def ignored_entry(subject: Subject) -> Finding | None:
-    """Entries in places that look right and that the client never reads."""
+    """Entries in places that look right and that the client never reads.
+
+    Remedy: `skill-install CLIENT` puts the entry where it counts, `skill-doctor CLIENT --fix` removes the dead one as
+    well.
+    """
     found = list(reading.ignored_entries(subject.client, subject.bundle.server.name, subject.env))
     if not found:
         return None
@@ -80,7 +91,10 @@ def ignored_entry(subject: Subject) -> Finding | None:
 
 
 def other_spelling(subject: Subject) -> Finding | None:
-    """An entry whose name differs from ours in upper and lower case only: another server for the client."""
+    """An entry whose name differs from ours in upper and lower case only: another server for the client.
+
+    Remedy: remove that entry; the skill calls the tools of `MLflow`.
+    """
     name = subject.bundle.server.name
     try:
         found = [other for other, _ in reading.spelled_otherwise(reading.servers(subject.place), name)]
@@ -93,7 +107,10 @@ def other_spelling(subject: Subject) -> Finding | None:
 
 
 def tracking_uri(subject: Subject) -> Finding | None:
-    """Whether the tracking URI can be right, without asking the server."""
+    """Whether the tracking URI can be right, without asking the server.
+
+    Remedy: `skill-install CLIENT --tracking-uri URI`.
+    """
     found = subject.own_entry
     if found is None:
         return None

@@ -11,7 +11,10 @@ from .subject import Finding, Subject
 
 
 def client(subject: Subject) -> Finding:
-    """Whether the client itself is here, and in which version."""
+    """Whether the client itself is here, and in which version.
+
+    Remedy: none is needed: its files are ready for the day it comes.
+    """
     if not clients.is_present(subject.client, subject.env):
         return Finding("info", f"{subject.client.title} was not found on this machine")
     version = client_version.version(subject.client, subject.env)
@@ -19,7 +22,10 @@ def client(subject: Subject) -> Finding:
 
 
 def uvx(subject: Subject) -> Finding:
-    """Whether there is a uvx to start the server with."""
+    """Whether there is a uvx to start the server with.
+
+    Remedy: install uv, in a place that lasts: the fix names this system's ways.
+    """
     try:
         found = uvxs.find(subject.env)
     except uvxs.UvxNotFound as error:
@@ -97,7 +103,10 @@ def _existing(template: str, subject: Subject) -> Path | None:
 
 
 def kept_versions(subject: Subject) -> Finding | None:
-    """The earlier versions of the client's file that this program has kept."""
+    """The earlier versions of the client's file that this program has kept.
+
+    Remedy: none is needed; to go back, copy one of them over the file while the client is not running.
+    """
     versions = backups.of(subject.env.state_folder, subject.place.file)
     if not versions:
         return None

@@ -25,7 +25,10 @@ _DESCRIPTION = 1024
 
 
 def skill(subject: Subject) -> Finding | None:
-    """Whether the bundle's skill is where the client reads it, as it was released."""
+    """Whether the bundle's skill is where the client reads it, as it was released.
+
+    Remedy: `skill-install CLIENT`, which keeps a copy of an edited skill if it is given `--force`.
+    """
     pairs = zip(subject.bundle.skills, subject.skill_folders, strict=True)
     found = [_skill(source, folder, subject) for source, folder in pairs]
     return max(found, key=lambda finding: _WORST.index(finding.status), default=None)
