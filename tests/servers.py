@@ -35,7 +35,8 @@ def with_server(home: Home, python: str, script: str = GOOD) -> Path:
         f"{start}\nBORN = {str(born)!r}\nTOOLS = json.loads({json.dumps(tools)!r})\n{script}", encoding="utf-8"
     )
     home.variable("PATH", os.pathsep.join([str(home.programs), "/usr/bin", "/bin"]))  # with ps
-    home.program("uvx", f'#!/bin/sh\ncase "$*" in\n  *--from*) exit 0;;\n  --version) echo "uvx 0.13.9"; exit 0;;\nesac\nexec {python} {server}\n')
+    others = "*--from*) exit 0;;\n  --version) echo uvx 0.13.9; exit 0;;"
+    home.program("uvx", f'#!/bin/sh\ncase "$*" in\n  {others}\nesac\nexec {python} {server}\n')
     return born
 
 

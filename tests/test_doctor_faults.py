@@ -181,6 +181,19 @@ def locked(name: str) -> Callable[[Home], object]:
     return both(lambda home: (home.path / name).unlink(), lambda home: home.write(f"{name}/x", "x"))
 
 
+def codex(line: str) -> Callable[[Home], object]:
+    """An entry of Codex's, with another line in its env."""
+    text = f"""[mcp_servers.MLflow]
+command = "uvx"
+args = ["mlflow-mcp"]
+startup_timeout_sec = 60
+[mcp_servers.MLflow.env]
+MLFLOW_TRACKING_URI = "{URI}"
+{line}
+"""
+    return file(".codex/config.toml", text)
+
+
 LIBRARY = ["--with", "mcp<2", "mlflow-mcp==0.3.0"]
 FAULTS = [
     # the environment
@@ -396,6 +409,14 @@ FAULTS = [
         "args holds a secret",
         "take it out of the entry",
         scope="project",
+    ),
+    Fault(
+        "foreign-syntax",
+        "error",
+        codex('TEAM = "${TEAM}"'),
+        "Codex does not fill in ${TEAM}",
+        "name TEAM among those",
+        client="codex",
     ),
     # the tracking URI
     Fault(

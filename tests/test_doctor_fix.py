@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.homes import URI, Home
+from tests.test_pin import calls, editions, fake_uv
 
 INSTALL = f"skill-install claude --no-verify --tracking-uri {URI}"
 FIX = "skill-doctor claude --offline --fix"
@@ -202,3 +203,30 @@ def test_a_record_that_cannot_be_read(home: Home) -> None:
     home.write(".claude.json", "{}")
     next(home.path.rglob("record.json")).write_text("{")
     refused(home, "record.json")
+
+
+def pin_status(home: Home) -> str:
+    return statuses(home)["pin"]
+
+
+def test_a_damaged_pin_comes_back(home: Home) -> None:
+    fake_uv(home)
+    home.run(f"{INSTALL} --pin")
+    (edition,) = editions(home)
+    before = {path: path.read_bytes() for path in edition.iterdir()}
+    next(iter(before)).write_text("something else")
+    assert pin_status(home) == "error"
+    home.run(FIX, expect=None)
+    assert {path: path.read_bytes() for path in edition.iterdir()} == before
+    assert pin_status(home) == "ok"
+
+
+def test_a_pinned_server_that_the_cache_has_lost_is_fetched(home: Home) -> None:
+    log = fake_uv(home)
+    home.run(f"{INSTALL} --pin")
+    home.program("uvx", f'#!/bin/sh\necho "uvx $*" >> {log}\ncase "$*" in *--offline*) exit 1;; esac\n')
+    assert pin_status(home) in ("warning", "error")
+    home.run(FIX, expect=None)
+    assert all("--offline" in call for call in calls(log) if "--from" in call)
+    home.run("skill-doctor claude --fix", expect=None)
+    assert any("--offline" not in call for call in calls(log) if "--from" in call)

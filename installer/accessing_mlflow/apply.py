@@ -15,11 +15,12 @@ from pathlib import Path
 from . import backups, files, folders, journal, locks, reading
 from . import entry as entries
 from . import record as records
+from .bundle import Hashes
 from .environment import Environment
 from .errors import InstallerError
 from .journal import EntryChange, Journal, SkillChange
 from .record import EntryRecord, Inverse, Record, SkillRecord
-from .steps import UNCHANGED, EntryStep, FolderStep, Plan, SkillStep, Step
+from .steps import UNCHANGED, EntryStep, FolderStep, PinStep, Plan, SkillStep, Step
 
 MakePlans = Callable[[Record], list[Plan]]
 
@@ -141,6 +142,8 @@ class _Run:
             self._entry(step)
         elif isinstance(step, SkillStep) and step.outcome not in UNCHANGED:
             self._skill(step)
+        elif isinstance(step, PinStep) and step.outcome not in UNCHANGED:
+            self._pin(step)
         elif isinstance(step, FolderStep) and step.outcome not in UNCHANGED:
             self._private_folder(step)
         else:
@@ -241,7 +244,7 @@ class _Run:
     ) -> tuple[bytes | None, bytes | None]:
         with reading.located(step.path):
             if not step.place.client_lock:
-                return files.rewrite(step.path, edit, announce=announce)
+                return files.rewrite(step.path, edit, announce=announce, private=not step.place.shared)
             return files.rewrite(step.path, edit, announce=announce, lock=partial(locks.of_claude_code, step.path))
 
     # Skills
@@ -251,11 +254,20 @@ class _Run:
             self._make_folder(step.folder.parent)
         if step.save:
             self.saved.append(folders.save(step.folder, self.env.state_folder / "backups" / "skills"))
-        swap = folders.Swap(
-            step.folder, step.skill.folder if step.skill else None, step.skill.files if step.skill else ()
-        )
-        change = SkillChange(str(step.folder), str(swap.staging), dict(step.skill.files) if step.skill else None)
         self.record = _remembered([step], self.record, self.version)
+        if step.skill is None:
+            self._swap(step.folder, None, {})
+        else:
+            self._swap(step.folder, step.skill.folder, step.skill.files)
+
+    def _pin(self, step: PinStep) -> None:
+        if step.source is not None:
+            self._make_folder(step.folder.parent, 0o700)
+        self._swap(step.folder, step.source, step.files)
+
+    def _swap(self, folder: Path, source: Path | None, hashes: Hashes) -> None:
+        swap = folders.Swap(folder, source, hashes)
+        change = SkillChange(str(folder), str(swap.staging), None if source is None else dict(hashes))
         self.swaps.append((swap, change))
         self._announce(change)
         swap.make()

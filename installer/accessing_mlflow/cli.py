@@ -81,7 +81,11 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
     callback=_variables,
     help="Add a variable to the entry; NAME alone refers to the user's own variable. Repeatable.",
 )
-@click.option("--pin", is_flag=True, help="Run the version of the MCP server that this release was tested with.")
+@click.option(
+    "--pin/--no-pin",
+    default=None,
+    help="Run the tested version of the MCP server and of all it needs, without asking the package index.",
+)
 @click.option("--allow-writes", is_flag=True, help="Do not deny the agent the server's tools that write and delete.")
 @click.option("--bundle", "folder", metavar="DIR", type=click.Path(), help="Install the skill from another bundle.")
 @_check
@@ -94,7 +98,7 @@ def install(
     scope: str,
     tracking_uri: str | None,
     variables: dict[str, str | None],
-    pin: bool,
+    pin: bool | None,
     allow_writes: bool,
     folder: str | None,
     check: bool,
@@ -102,7 +106,7 @@ def install(
     force: bool,
     no_verify: bool,
 ) -> None:
-    """Install the accessing-mlflow skill and its MCP server entry for CLIENT (claude, cursor)."""
+    """Install the accessing-mlflow skill and its MCP server entry for CLIENT (claude, cursor, codex)."""
     with _edge("install", as_json) as run:
         request = Request(scope, tracking_uri, variables, pin, allow_writes, force, not no_verify)
         run.use(folder)
@@ -128,8 +132,8 @@ def install(
 @click.option("--force", is_flag=True, help="Remove a skill that was edited; a copy is kept in the backups.")
 @_version_option
 def uninstall(names: tuple[str, ...], scope: str, purge: bool, check: bool, as_json: bool, force: bool) -> None:
-    """Remove what skill-install installed for CLIENT (claude, cursor), and nothing else."""
-    from .plan_uninstall import Context, plan_purge, plan_uninstall
+    """Remove what skill-install installed for CLIENT (claude, cursor, codex), and nothing else."""
+    from .plan_uninstall import Context, plan_purge, plan_uninstall, unused_pins
 
     with _edge("uninstall", as_json) as run:
         run.use()
@@ -139,6 +143,7 @@ def uninstall(names: tuple[str, ...], scope: str, purge: bool, check: bool, as_j
         def make_plans(record: Record) -> list[Plan]:
             context = Context(scope, force, run.env, run.bundle, record, removing)
             plans = [plan_uninstall(client, context) for client in removing]
+            plans[-1] = plans[-1]._replace(steps=(*plans[-1].steps, *unused_pins(context)))
             return [*plans, plan_purge(context, run.embedded_uri)] if purge else plans
 
         if check:
@@ -157,7 +162,7 @@ def uninstall(names: tuple[str, ...], scope: str, purge: bool, check: bool, as_j
 @_json
 @_version_option
 def doctor(names: tuple[str, ...], offline: bool, fix: bool, verbose: bool, as_json: bool) -> None:
-    """Say what is wrong with the installation for CLIENT (claude, cursor), and what mends it.
+    """Say what is wrong with the installation for CLIENT (claude, cursor, codex), and what mends it.
 
     Without CLIENT: for every client found on this machine.
     """
@@ -326,20 +331,19 @@ def _mend(results: Sequence[Result], run: _Run, *, offline: bool) -> None:
     for title, make_plans in repairs.of(results, run.env, run.bundle, run.embedded_uri):
         try:
             planned = make_plans(records.read(run.env.state_folder))
-            if not any(plan.changes for plan in planned):
-                continue
-            for plan in planned:
-                tell(*report.check_lines(plan, run.env))
-            tell(*report.note_lines(planned, run.env))
-            plans, saved = carry_out(make_plans, run.version, run.env)
-            tell(*saved)
-            installed = [plan for plan in plans if plan.uvx is not None and not offline]
-            for plan in installed:
+            if any(plan.changes for plan in planned):
+                for plan in planned:
+                    tell(*report.check_lines(plan, run.env))
+                tell(*report.note_lines(planned, run.env))
+                planned, saved = carry_out(make_plans, run.version, run.env)
+                tell(*saved, "")
+            for plan in planned if not offline else ():
+                if plan.uvx is None:  # a removal
+                    continue
                 made = verify.prepare(plan, run.env, run.bundle, say=tell, progress=sys.stderr.isatty())
                 tell(*report.result_lines(made, run.env, name_client=False))
         except InstallerError as error:
-            tell(*report.refusal_lines(title, error, run.env))
-        tell("")
+            tell(*report.refusal_lines(title, error, run.env), "")
 
 
 def _install_plans(

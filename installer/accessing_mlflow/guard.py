@@ -12,13 +12,20 @@ from typing import Any
 
 from .bundle import ServerContract
 from .clients import Client, Entries
+from .entry import Entry
 from .record import Record
+from .request import Context
 from .steps import EntryStep
 
 
 def rules(client: Client, server: ServerContract) -> list[str]:
     """The rules that deny what the server does not mark read-only, as `client` spells them."""
     return [rule(client, server, tool.name) for tool in server.tools if not tool.read_only]
+
+
+def detail(client: Client, server: ServerContract) -> str:
+    """What the rules do, for people."""
+    return f"the agent is denied the {len(rules(client, server))} tools that write"
 
 
 def rule(client: Client, server: ServerContract, tool: str) -> str:
@@ -56,6 +63,19 @@ def removal(client: Client, scope: str, place: Entries, found: list[Any] | None,
     after = undone(known.before, known.installed, found)
     outcome = "left" if after == found else "removed" if after is None else "restored"
     return [step(client, scope, place, found, after, outcome)]
+
+
+def in_entry(client: Client, entry: Entry, place: Entries, context: Context) -> Entry:
+    """`entry` of a client whose list of denied tools is a member of it, with the rules or, if so asked, without."""
+    member = client.denials[context.request.scope].keys[-1]
+    found = entry.get(member) or []
+    wanted = rules(client, context.bundle.server)
+    if not context.request.allow_writes:
+        return {**entry, member: [*found, *missing(wanted, found)]}
+    known = context.record.entry(place.file, (*place.keys, context.bundle.server.name))
+    own = known.before.get(member, []) if known is not None and isinstance(known.before, dict) else []
+    rest = [one for one in found if one in own or one not in wanted]
+    return {**{key: value for key, value in entry.items() if key != member}, **({member: rest} if rest else {})}
 
 
 def undone(before: Any, installed: Any, current: list[Any]) -> list[Any] | None:

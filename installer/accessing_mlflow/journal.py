@@ -33,7 +33,9 @@ class EntryChange(NamedTuple):
 
 
 class SkillChange(NamedTuple):
-    """The skill folder `folder` comes to hold `files` (None: it goes), by way of the folder `staging`."""
+    """The folder `folder`, a skill's or that of a pin, comes to hold `files` (None: it goes), by way of
+    the folder `staging`.
+    """
 
     folder: str
     staging: str

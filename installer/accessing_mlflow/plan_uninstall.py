@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import clients, guard, installed_skill, reading, tracking_uri
+from . import clients, guard, installed_skill, pin, reading, tracking_uri
 from . import entry as entries
 from .bundle import Bundle, Skill
 from .clients import CLIENTS, Client, Entries
@@ -14,7 +14,7 @@ from .environment import Environment
 from .plan_install import user_of
 from .record import Record, SkillRecord
 from .request import Conflict
-from .steps import EntryStep, FolderStep, Note, Plan, SkillStep, Step
+from .steps import EntryStep, FolderStep, Note, PinStep, Plan, SkillStep, Step
 
 
 class Context(NamedTuple):
@@ -58,21 +58,27 @@ def plan_purge(context: Context, embedded_uri: str) -> Plan:
 
 def _store_users(context: Context, embedded_uri: str) -> list[str]:
     """The entries, of this project and of any that the record knows, that stay and use the embedded store."""
-    name = context.bundle.server.name
-    places = {
-        f"{client.title}, {scope} scope": place for client, scope, place, _ in reading.live_entries(name, context.env)
-    }
-    for known in context.record.entries.values():
-        place = Entries(Path(known.file), known.keys[:-1], CLIENTS[known.client].format, shared=False)
-        if all((place.file, place.keys) != (other.file, other.keys) for other in places.values()):
-            places[f"{context.env.shown(place.file)}, {place.label}"] = place
-    going = {(place.file, place.keys) for place in _places(context)}
     return [
-        label
-        for label, place in places.items()
-        if (place.file, place.keys) not in going
-        and reading.variable(reading.servers_if_readable(place).get(name), tracking_uri.VARIABLE) == embedded_uri
+        label for label, entry in _staying(context) if reading.variable(entry, tracking_uri.VARIABLE) == embedded_uri
     ]
+
+
+def _staying(context: Context) -> Iterator[tuple[str, Any]]:
+    """The entries that stay, of this project and of any that the record knows, each with its label."""
+    going = {(place.file, place.keys) for place in _places(context)}
+    for label, place, entry in reading.known_entries(context.bundle.server.name, context.env, context.record):
+        if (place.file, place.keys) not in going:
+            yield label, entry
+
+
+def unused_pins(context: Context) -> Iterator[Step]:
+    """Steps that remove the files of pinned entries that are gone, after all others."""
+    env, last = context.env, context.removing[-1]
+    folders = sorted(env.server_folder.iterdir()) if env.server_folder.is_dir() else []
+    staying = [entry for _, entry in _staying(context)] if folders else []
+    for folder in folders:
+        if not any(pin.uses(entry, folder) for entry in staying):
+            yield PinStep(last.name, context.scope, folder, None, {}, "removed")
 
 
 def _places(context: Context) -> Iterator[Entries]:
@@ -105,7 +111,7 @@ def _entry_step(client: Client, place: Entries, context: Context) -> tuple[Entry
 
 def _guard_steps(client: Client, context: Context) -> list[EntryStep]:
     place = clients.denials(client, context.scope, context.env)
-    if place is None or context.record.entry(place.file, place.keys) is None:
+    if place is None or client.denials_in_entry or context.record.entry(place.file, place.keys) is None:
         return []
     return guard.removal(client, context.scope, place, reading.denied(client, place), context.record)
 

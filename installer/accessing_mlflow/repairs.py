@@ -94,7 +94,7 @@ def _refuse_decisions(plan: Plan) -> None:
     assert choice is not None
     scope = "" if plan.scope == "user" else f" --scope {plan.scope}"
     fix = f"skill-install {plan.client.name}{scope} --tracking-uri URI"
-    if before is not None and reading.variable(before, tracking_uri.VARIABLE) != choice.value:
+    if before is not None and reading.variable(plan.client.read_entry(before), tracking_uri.VARIABLE) != choice.value:
         raise NotMended("the entry has no tracking URI that can be right, and --fix does not choose one", fix)
     if choice.from_project and plan.scope != "project":
         raise NotMended(f"the tracking URI would come from a file of this project ({choice.source})", fix)

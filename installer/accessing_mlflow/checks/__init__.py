@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..errors import InstallerError
-from . import entry, launch, machine, precedence, server, skill, tracking
+from . import entry, launch, machine, pin, precedence, server, skill, tracking
 from .subject import Finding, Subject
 
 Waiting = Callable[[Sequence[str], float], object]
@@ -53,6 +53,7 @@ CHECKS: tuple[Check, ...] = (
     Check("tracking-uri", "winner", entry.tracking_uri),
     Check("embedded-default", "winner", entry.embedded_default),
     Check("credentials", "winner", tracking.credentials),
+    Check("pin", "winner", pin.pin),
     Check("mcp-server", "winner", server.mcp_server, online=True),
     Check("skill-calls", "winner", server.skill_calls, online=True),
     Check("tracking-server", "winner", tracking.tracking_server, online=True),

@@ -9,9 +9,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from .. import clients, uvx
 from .. import entry as entries
 from .. import tracking_uri as uris
-from .. import uvx
 from ..entry import Entry
 from .server import client_variables, entry_variables
 from .subject import Finding, Subject
@@ -194,7 +194,8 @@ def references(subject: Subject) -> Finding | None:
         for match in subject.client.references.finditer(text):
             name = match.group(1)
             if name and name not in subject.variables and ":-" not in match.group():
-                became = "an empty text" if subject.client.desktop else f"the text {match.group()} itself"
+                literal = subject.expand(match.group()) == match.group()
+                became = f"the text {match.group()} itself" if literal else "an empty text"
                 status = "warning" if where.startswith("env.") else "error"
                 detail = f"{where} refers to {name}, which is not set here: the server gets {became}"
                 return Finding(status, detail, str(subject.place.file), f"export {name}=...")
@@ -206,16 +207,18 @@ def foreign_syntax(subject: Subject) -> Finding | None:
 
     Remedy: write the reference as the fix shows it.
     """
-    found = subject.own_entry
-    if found is None:
+    if subject.own_entry is None:
         return None
-    for where, text in _strings(found):
-        match = _ANY_REFERENCE.search(subject.client.references.sub("", text))
+    # As it is written: what a client of another dialect reads as a reference is none in the texts.
+    written, plain = subject.entry, subject.client.read_entry is clients.as_it_is
+    for where, text in _strings(written):
+        match = _ANY_REFERENCE.search(subject.client.references.sub("", text) if plain else text)
         if match:
-            right = subject.client.reference % next(filter(None, match.groups()))
+            name = next(filter(None, match.groups()))
+            right = f"write {subject.client.reference % name}" if plain else f"name {name} among those to be passed on"
             shown = re.sub(r":-[^}]*", "", match.group())  # a default may be a secret
             detail = f"{where}: {subject.client.title} does not fill in {shown}"
-            return Finding("error", detail, str(subject.place.file), f"write {right}")
+            return Finding("error", detail, str(subject.place.file), right)
     return None
 
 

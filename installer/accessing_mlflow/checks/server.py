@@ -78,20 +78,26 @@ def limit(subject: Subject) -> float:
     As Claude Code reads MCP_TIMEOUT (measured): the digits that it begins with; nothing and 0 count for nothing.
     """
     given = subject.client.start_limit
+    stated = (subject.own_entry or {}).get(given.member)
+    if isinstance(stated, int | float) and stated > 0:
+        return float(stated)
     match = re.match(r"\s*\+?(\d{1,12})", subject.variables.get(given.variable, ""))
     return int(match[1]) / 1000 if match and int(match[1]) else given.seconds
 
 
 def _slow(seconds: float, subject: Subject) -> Finding | None:
     """What to say of a start that takes half of the client's time limit or more."""
-    allowed, variable = limit(subject), subject.client.start_limit.variable
+    allowed, known = limit(subject), subject.client.start_limit
     if seconds < allowed / 2:
         return None
     over = seconds > allowed
     detail = f"takes {seconds:.1f} s to start; {subject.client.title} gives it {allowed:g} s"
     fix = f"{subject.command('skill-install')} --pin, which starts faster"
-    if variable:
-        fix += f"\nor more time: export {variable}={round(max(seconds * 4, 60.0)) * 1000}"
+    more = round(max(seconds * 4, 60.0))
+    if known.variable:
+        fix += f"\nor more time: export {known.variable}={more * 1000}"
+    elif known.member:
+        fix += f"\nor more time: {known.member} = {more} in the entry"
     return Finding("error" if over else "warning", detail, fix=fix)
 
 
@@ -153,13 +159,13 @@ def variables_of_start(entry: Entry, subject: Subject, home: str) -> dict[str, s
 
 
 def client_variables(subject: Subject) -> dict[str, str]:
-    """What the client passes on: a terminal client its own environment, a desktop one hardly anything."""
-    env = subject.env
-    if not subject.client.desktop or env.platform == "win32":
+    """What the client passes on: a terminal client its own environment, others hardly anything."""
+    client, env = subject.client, subject.env
+    if client.passed is None or (client.desktop and env.platform == "win32"):
         return dict(subject.variables)
-    passed = ("USER", "LOGNAME", "LANG", "SHELL", "TMPDIR", "DISPLAY")
-    kept = {name: env.variables[name] for name in passed if name in env.variables}
-    return {**kept, "HOME": str(env.home), "PATH": env.desktop_path}
+    kept = {name: env.variables[name] for name in sorted(client.passed) if name in env.variables}
+    path = env.desktop_path if client.desktop else env.variables.get("PATH", "")
+    return {**kept, "HOME": str(env.home), "PATH": path}
 
 
 def entry_variables(entry: Entry, subject: Subject) -> dict[str, str]:
