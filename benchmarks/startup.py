@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=15)
     runs = parser.parse_args().runs
-    commands = [["skill-install", "cursor", "--no-verify"], ["skill-doctor", "--offline"]]
+    commands = [["skill-install", "cursor", "--no-verify"], ["skill-doctor", "claude", "cursor", "--offline"]]
     if shutil.which("skill-install") is None:
         sys.exit("skill-install is not on PATH: install this project first")
     bare = [sys.executable, "-c", "pass"]

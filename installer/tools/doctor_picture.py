@@ -2,7 +2,7 @@
 
     python installer/tools/doctor_picture.py [--check]
 
-The home is a temporary one, with uv's own cache and a stand-in for Claude Code that only tells a version. Needs uvx and
+The home is a temporary one, with uv's own cache and a stand-in for Claude Code. Needs uvx and
 the installed commands, and the network, or the server's package in uv's cache. Exits with 1 where --check finds that
 the report says something else now; how long the server took to start does not count.
 """
@@ -67,8 +67,10 @@ def _machine(home: Path) -> dict[str, str]:
     """A home with programs in ~/.local/bin; gives the variables of its shell."""
     programs = home / ".local" / "bin"
     programs.mkdir(parents=True)
-    (programs / "claude").write_text("#!/bin/sh\necho '2.1.330 (Claude Code)'\n", encoding="utf-8")
-    (programs / "claude").chmod(0o755)
+    claude = home / ".local" / "share" / "claude" / "versions" / "2.1.330"  # as its own installer lays it out
+    claude.parent.mkdir(parents=True)
+    claude.touch(mode=0o755)
+    (programs / "claude").symlink_to(claude)
     for name in ("uv", "uvx"):
         shutil.copy2(shutil.which(name) or name, programs / name)
     for name in ("skill-install", "skill-doctor"):
