@@ -1,8 +1,9 @@
-"""What a run that has nothing to do costs, against `python -c pass`: prints medians and the ratio.
+"""What a run that has nothing to do costs, against `python -c pass`: prints medians, ratios and differences.
 
     python benchmarks/startup.py [--runs N]
 
-Runs the installed `skill-install cursor --no-verify` a second time in a temporary home, in turn with bare Python.
+Runs the installed `skill-install cursor --no-verify` a second time, and `skill-doctor --offline` where all is in order,
+in a temporary home and in turn with bare Python. The goals: within 80 and 150 ms of it.
 """
 
 from __future__ import annotations
@@ -31,24 +32,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=15)
     runs = parser.parse_args().runs
-    program = shutil.which("skill-install")
-    if program is None:
+    commands = [["skill-install", "cursor", "--no-verify"], ["skill-doctor", "claude", "cursor", "--offline"]]
+    if shutil.which("skill-install") is None:
         sys.exit("skill-install is not on PATH: install this project first")
-    install = [program, "cursor", "--no-verify"]
     bare = [sys.executable, "-c", "pass"]
     with tempfile.TemporaryDirectory() as home:
         variables = {**os.environ, "HOME": home}
         variables.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's machine has compiled modules
         for name in [name for name in variables if name.startswith("XDG_")]:
             del variables[name]
-        seconds(install, variables)
+        for command in (["skill-install", "claude", "cursor", "--no-verify"], *commands):
+            seconds(command, variables)
         assert Path(home, ".cursor/mcp.json").is_file()
-        pairs = [(seconds(install, variables), seconds(bare, variables)) for _ in range(runs)]
-    ours, python = (statistics.median(column) for column in zip(*pairs, strict=True))
-    ratio = statistics.median(one / other for one, other in pairs)
-    print(f"skill-install cursor --no-verify, nothing to do   {ours * 1000:6.0f} ms")
-    print(f"python -c pass                                    {python * 1000:6.0f} ms")
-    print(f"ratio {ratio:.1f}, difference {(ours - python) * 1000:.0f} ms (medians of {runs})")
+        rounds = [[seconds(command, variables) for command in (bare, *commands)] for _ in range(runs)]
+    python, *ours = (statistics.median(column) for column in zip(*rounds, strict=True))
+    print(f"{'python -c pass':<42} {python * 1000:4.0f} ms")
+    for command, median in zip(commands, ours, strict=True):
+        added = f"ratio {median / python:.1f}, difference {(median - python) * 1000:.0f} ms"
+        print(f"{' '.join(command):<42} {median * 1000:4.0f} ms   {added}")
+    print(f"(medians of {runs})")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class Home:
         assert expect in (None, result.exit_code), f"exit code {result.exit_code}, not {expect}:\n{result.output}"
         return result
 
-    def json(self, line: str, *more: str, expect: int = 0) -> Any:
+    def json(self, line: str, *more: str, expect: int | None = 0) -> Any:
         """The document that a command prints with --json."""
         return json.loads(self.run(line, *more, "--json", expect=expect).stdout)
 

@@ -6,9 +6,9 @@ import functools
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,6 +26,9 @@ from .record import Record
 from .request import Context as InstallContext
 from .request import Request
 from .steps import Plan
+
+if TYPE_CHECKING:
+    from .checks import Result
 
 _CLIENTS = click.Choice(list(CLIENTS))
 _SCOPES = click.Choice(list(dict.fromkeys(scope for client in CLIENTS.values() for scope in client.scopes)))
@@ -158,31 +161,22 @@ def uninstall(names: tuple[str, ...], scope: str, purge: bool, check: bool, as_j
 @click.command(context_settings=_SETTINGS)
 @click.argument("names", metavar="[CLIENT]...", nargs=-1, type=_CLIENTS)
 @click.option("--offline", is_flag=True, help="Start no server and ask none.")
+@click.option("--fix", is_flag=True, help="Mend what can be mended safely, and look again.")
 @click.option("-v", "--verbose", is_flag=True, help="Also name the earlier versions of files that are kept.")
 @_json
 @_version_option
-def doctor(names: tuple[str, ...], offline: bool, verbose: bool, as_json: bool) -> None:
+def doctor(names: tuple[str, ...], offline: bool, fix: bool, verbose: bool, as_json: bool) -> None:
     """Say what is wrong with the installation for CLIENT (claude, cursor, codex), and what mends it.
 
     Without CLIENT: for every client found on this machine.
     """
-    from . import checks
-    from .checks.subject import in_use
-
     with _edge("doctor", as_json) as run:
         run.use()
-        results = []
-        try:
-            run.remember()
-        except InstallerError as error:  # the checks can do without
-            results.append(checks.of_record(error))
-        for client in _rows(names) or _found_here(run.env):
-            subjects = in_use(client, run.env, run.bundle, run.record, run.embedded_uri)
-            results += list(checks.run_all(client, subjects, offline=offline, verbose=verbose))
-        if as_json:
-            click.echo(json.dumps(report.doctor_data(results, run.bundle.version, run.env), indent=2))
-        run.say(*report.doctor_lines(results, run.env))
-        run.exit_code = 1 if report.failed(results) else 0
+        examined = _rows(names) or _found_here(run.env)
+        if fix:
+            _mend(_examined(examined, run, offline=True, verbose=False), run, offline=offline)
+        results = _examined(examined, run, offline=offline, verbose=verbose)
+        run.show_report(results)
 
 
 class _Run:
@@ -222,7 +216,7 @@ class _Run:
     def say(self, *lines: str) -> None:
         if not self.as_json:
             for line in lines:
-                click.echo(line)
+                _print(line)
 
     def show_check(self, plans: list[Plan]) -> None:
         changes = any(plan.changes for plan in plans)
@@ -239,6 +233,18 @@ class _Run:
         for plan in plans:
             self.say(*report.plan_lines(plan, self.env))
         self.say(*report.note_lines(plans, self.env), *saved)
+
+    def show_report(self, results: Sequence[Result]) -> None:
+        from .terminal import columns, has_colours
+
+        if self.as_json:
+            click.echo(json.dumps(report.doctor_data(results, self.version, self.env), indent=2))
+        else:
+            colour = has_colours(sys.stdout, self.env.variables)
+            width = columns(sys.stdout, coloured=colour)
+            for line in report.doctor_lines(results, self.env, colour=colour, columns=width):
+                _print(line, colour=colour)
+        self.exit_code = 1 if report.failed(results) else 0
 
     def show_document(self, plans: list[Plan], results: list[Any]) -> None:
         if self.as_json:
@@ -270,14 +276,22 @@ def _edge(command: str, as_json: bool) -> Iterator[_Run]:
         sys.exit(run.exit_code)
 
 
+def _print(line: str, *, error: bool = False, colour: bool = False) -> None:
+    """A line, in the stream's own encoding: click would write UTF-8 where that is ASCII."""
+    click.echo(line, file=sys.stderr if error else sys.stdout, color=colour or None)
+
+
 def _show_error(error: InstallerError, run: _Run) -> None:
-    data = report.error_data(run.command, run.version, error, getattr(run, "env", None))
+    env = getattr(run, "env", None)
+    data = report.error_data(run.command, run.version, error, env)
     if run.as_json:
+        if run.command == "doctor":
+            data = report.doctor_failure(run.version, error, env)
         click.echo(json.dumps(data, indent=2))
         return
-    click.echo(f"error: {data['error']}", err=True)
+    _print(f"error: {data['error']}", error=True)
     for line in data["fix"].splitlines():
-        click.echo(f"  {line}", err=True)
+        _print(f"  {line}", error=True)
 
 
 def _rows(names: tuple[str, ...]) -> tuple[Client, ...]:
@@ -289,6 +303,55 @@ def _found_here(env: Environment) -> tuple[Client, ...]:
     from .clients import is_present
 
     return tuple(client for client in CLIENTS.values() if is_present(client, env)) or tuple(CLIENTS.values())
+
+
+def _examined(clients: Sequence[Client], run: _Run, *, offline: bool, verbose: bool) -> list[Result]:
+    """What the checks find, every scope looked at."""
+    from . import checks
+    from .checks.subject import in_use
+    from .terminal import Progress
+
+    results = []
+    try:
+        run.remember()
+    except InstallerError as error:  # the checks can do without
+        results.append(checks.of_record(error))
+    subjects = [
+        subject for client in clients for subject in in_use(client, run.env, run.bundle, run.record, run.embedded_uri)
+    ]
+    with Progress(sys.stderr, run.env.variables) as progress:
+
+        def waiting(ids: Sequence[str], seconds: float) -> None:
+            progress.show(f"Looking at: {', '.join(dict.fromkeys(map(report.label, ids)))}", seconds)
+
+        results += checks.run_all(subjects, offline=offline, verbose=verbose, waiting=waiting)
+    return results
+
+
+def _mend(results: Sequence[Result], run: _Run, *, offline: bool) -> None:
+    """Carries out the repairs one by one, each shown first; with --json on standard error."""
+    from . import repairs, verify
+
+    def tell(*lines: str) -> None:
+        for line in lines:
+            _print(line, error=run.as_json)
+
+    for title, make_plans in repairs.of(results, run.env, run.bundle, run.embedded_uri):
+        try:
+            planned = make_plans(records.read(run.env.state_folder))
+            if any(plan.changes for plan in planned):
+                for plan in planned:
+                    tell(*report.check_lines(plan, run.env))
+                tell(*report.note_lines(planned, run.env))
+                planned, saved = carry_out(make_plans, run.version, run.env)
+                tell(*saved, "")
+            for plan in planned if not offline else ():
+                if plan.uvx is None:  # a removal
+                    continue
+                made = verify.prepare(plan, run.env, run.bundle, say=tell, progress=sys.stderr.isatty())
+                tell(*report.result_lines(made, run.env, name_client=False))
+        except InstallerError as error:
+            tell(*report.refusal_lines(title, error, run.env), "")
 
 
 def _install_plans(

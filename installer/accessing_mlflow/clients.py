@@ -8,7 +8,7 @@ docs/clients.md has the list.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -49,7 +49,31 @@ class Entries(NamedTuple):
         return "".join((f".{key}" if key.replace("_", "").isalnum() else f'["{key}"]') for key in self.keys).lstrip(".")
 
 
-def _as_it_is(entry: Entry) -> Entry:
+class Approval(NamedTuple):
+    """Where a client keeps which servers it may start: objects with lists of names in them (see `approval.py`)."""
+
+    scope: str
+    """The scope whose entries wait until the user approves them."""
+    always: Place
+    """The user's own settings."""
+    trusted: tuple[Place, ...]
+    """What counts only once the user trusts the project's folder."""
+    state: Place
+    """What the client itself keeps of the project; it counts as the one before. Says whether the folder is trusted."""
+
+
+class StartLimit(NamedTuple):
+    """How long a client waits for a server's first answer."""
+
+    seconds: float
+    variable: str = ""
+    """The variable that changes it, in milliseconds."""
+    member: str = ""
+    """The member of an entry that changes it, in seconds."""
+
+
+def as_it_is(entry: Entry) -> Entry:
+    """For a client that spells entries as the rest of this program knows them."""
     return entry
 
 
@@ -92,15 +116,27 @@ class Client(NamedTuple):
     """The variables of its own environment that it passes on to a server, with HOME and PATH; None: all."""
     extras: Mapping[str, Any] = MappingProxyType({})
     """Further members of an entry, where the user has none of that name."""
-    read_entry: Callable[[Entry], Entry] = _as_it_is
+    read_entry: Callable[[Entry], Entry] = as_it_is
     """An entry as this client spells it, as the rest of this program knows it ..."""
-    write_entry: Callable[[Entry], Entry] = _as_it_is
+    write_entry: Callable[[Entry], Entry] = as_it_is
     """... and back."""
     refuses_symlink: frozenset[str] = frozenset()
     """Scopes whose entry file the client refuses to read through a symlink."""
     next_step: Mapping[str, str] = MappingProxyType({})
     """What to do in the client after an installation, by scope."""
     folders: Mapping[str, Folder] = MappingProxyType({})
+    start_limit: StartLimit = StartLimit(30.0)
+    variables: Place | None = None
+    """Settings whose variables the client adds to its own environment, over the shell's."""
+    approval: Approval | None = None
+    managed: str = ""
+    """A file of the organisation's: where it exists, its servers are the only ones."""
+    legacy: str = ""
+    """A file that, where it exists, is read in place of another."""
+    nested: frozenset[str] = frozenset()
+    """Scopes whose file counts in every folder from the working directory upwards, the nearest first."""
+    skills_winner: str = ""
+    """The scope whose copy of a skill is used where several have it; empty where that is not known."""
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -121,6 +157,12 @@ def claude_state(env: Environment) -> Path:
         return legacy
     moved = env.variables.get("CLAUDE_CONFIG_DIR")
     return (env.cwd / moved if moved else env.home) / ".claude.json"
+
+
+def claude_managed(env: Environment) -> Path:
+    """Where an organisation's configuration of Claude Code lies, by its documentation; measured on Linux."""
+    by_platform = {"darwin": "/Library/Application Support/ClaudeCode", "win32": "C:/Program Files/ClaudeCode"}
+    return Path(by_platform.get(env.platform, "/etc/claude-code"))
 
 
 def cursor_cli(env: Environment) -> Path:
@@ -157,7 +199,7 @@ CLAUDE = Client(
         Place("{config}/.mcp.json"),
         Place("{project}/.claude/mcp.json"),
         Place("{project}/.claude.json"),
-        Place("{home}/.claude.json"),  # where CLAUDE_CONFIG_DIR or the legacy file is in force
+        Place("{home}/.claude.json", client_lock=True),  # where CLAUDE_CONFIG_DIR or the legacy file is in force
     ),
     denials={
         "user": Place("{config}/settings.json", _DENY),
@@ -172,7 +214,22 @@ CLAUDE = Client(
         "project": "Restart Claude Code in this project, and approve the MLflow server when it asks.",
         "local": "Restart Claude Code in this project; there, /mcp lists MLflow.",
     },
-    folders={"config": claude_config, "state": claude_state},
+    folders={"config": claude_config, "state": claude_state, "managed": claude_managed},
+    start_limit=StartLimit(30.0, "MCP_TIMEOUT"),
+    variables=Place("{config}/settings.json", ("env",)),
+    approval=Approval(
+        scope="project",
+        always=Place("{config}/settings.json", ()),
+        trusted=(
+            Place("{project}/.claude/settings.json", ()),
+            Place("{repository}/.claude/settings.local.json", ()),
+        ),
+        state=Place("{state}", ("projects", "{repository}")),
+    ),
+    managed="{managed}/managed-mcp.json",
+    legacy="{config}/.config.json",
+    nested=frozenset({"project"}),
+    skills_winner="user",
 )
 
 CURSOR = Client(
@@ -252,6 +309,7 @@ CODEX = Client(
         ]
     ),
     extras={"startup_timeout_sec": 60},
+    start_limit=StartLimit(10.0, member="startup_timeout_sec"),
     read_entry=dialects.read_codex,
     write_entry=dialects.write_codex,
     next_step={
@@ -322,13 +380,39 @@ def other_skills_folders(client: Client, scope: str, env: Environment) -> list[P
 
 def is_present(client: Client, env: Environment) -> bool:
     """Whether the client itself is on this machine."""
+    return next(programs(client, env), None) is not None
+
+
+def programs(client: Client, env: Environment) -> Iterator[Path]:
+    """The client's programs that are on this machine."""
     import shutil
 
     search = env.variables.get("PATH", "")
-    return any(
-        Path(name).exists() if Path(name).is_absolute() else shutil.which(name, path=search)
-        for name in (resolve(program, client, env) for program in client.programs)
-    )
+    for program in client.programs:
+        name = resolve(program, client, env)
+        found = name if Path(name).is_absolute() else shutil.which(name, path=search)
+        if found and Path(found).exists():
+            yield Path(found)
+
+
+def place_of(place: Place, client: Client, env: Environment) -> Entries | None:
+    """A place of a row's on this machine; None for one of a project's where there is no project."""
+    try:
+        return _on_this_machine(place, client, env)
+    except InstallerError:
+        return None
+
+
+def nested(client: Client, scope: str, env: Environment) -> list[Entries]:
+    """The files of `scope` that `client` reads in the working directory and above, the nearest first."""
+    if scope not in client.nested:
+        return []
+    place = client.entries[scope]
+    folders = (str(folder) for folder in (env.cwd, *env.cwd.parents))
+    return [
+        Entries(Path(place.file.replace("{project}", folder)), place.keys, client.format, shared=True)
+        for folder in folders
+    ]
 
 
 def _on_this_machine(place: Place, client: Client, env: Environment) -> Entries:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import InstallerError
+
+if TYPE_CHECKING:
+    import sqlite3
 
 FILE = "mlflow.db"
 
@@ -102,12 +105,38 @@ def describe(folder: Path) -> StoreReport:
 
     Raises StoreError where the file cannot be read or is not an MLflow database.
     """
-    store = folder / FILE
+    return look(folder / FILE)
+
+
+def look(store: Path) -> StoreReport:
+    """As `describe`, for any file."""
     if not os.path.lexists(store):
         return StoreReport(exists=False, experiments=0, runs=0)
+    active = "WHERE lifecycle_stage = 'active'"
+    with _opened(store) as connection:
+        experiments = connection.execute(f"SELECT count(*) FROM experiments {active}").fetchone()[0]  # noqa: S608
+        runs = connection.execute(f"SELECT count(*) FROM runs {active}").fetchone()[0]  # noqa: S608
+    return StoreReport(exists=True, experiments=experiments, runs=runs)
+
+
+def tagged(store: Path, tag: str) -> int:
+    """How many runs in the store, which is there, have that tag. Raises StoreError."""
+    with _opened(store) as connection:
+        question = (
+            "SELECT count(DISTINCT tags.run_uuid) FROM tags JOIN runs ON runs.run_uuid = tags.run_uuid"
+            " WHERE tags.key = ? AND runs.lifecycle_stage = 'active'"
+        )
+        return int(connection.execute(question, (tag,)).fetchone()[0])
+
+
+@contextmanager
+def _opened(store: Path) -> Iterator[sqlite3.Connection]:
+    """The database, read-only. Raises StoreError, also for what goes wrong inside of the block."""
     import sqlite3
 
     try:
+        if store.exists() and not (store.is_file() or store.is_dir()):  # to open a pipe is to wait for a writer
+            raise _not_mlflow(store, "it is no regular file")
         with store.open("rb") as file:
             header = file.read(20)
         connection = sqlite3.connect(_read_only(store, header), uri=True, timeout=2.0)
@@ -115,16 +144,13 @@ def describe(folder: Path) -> StoreReport:
             names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if not names.issuperset(_TABLES):
                 raise _not_mlflow(store, "it has none of MLflow's tables")
-            active = "WHERE lifecycle_stage = 'active'"
-            experiments = connection.execute(f"SELECT count(*) FROM experiments {active}").fetchone()[0]  # noqa: S608
-            runs = connection.execute(f"SELECT count(*) FROM runs {active}").fetchone()[0]  # noqa: S608
+            yield connection
         finally:
             connection.close()
     except (OSError, sqlite3.OperationalError) as error:
         raise StoreError(f"cannot read the local store {store}: {getattr(error, 'strerror', error)}") from error
     except sqlite3.Error as error:
         raise _not_mlflow(store, str(error)) from error
-    return StoreReport(exists=True, experiments=experiments, runs=runs)
 
 
 def _make(made: Path, folder: Path, uvx: list[str], requirement: str, environ: Mapping[str, str]) -> None:

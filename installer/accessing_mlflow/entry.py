@@ -172,7 +172,7 @@ def _undone_member(before: object, installed: object, current: object) -> object
 def check_shape(entry: object, pointer: str) -> None:
     """Raises EntryError, with the JSON pointer and the remedy, unless clients can use `entry`.
 
-    An entry in the form that this program writes needs no schema, and so no import of jsonschema.
+    An entry in one of the usual forms needs no schema, and so no import of jsonschema.
     """
     if _is_plain(entry):
         return
@@ -201,11 +201,13 @@ _NUMBERS = ("startup_timeout_sec", "tool_timeout_sec")
 
 
 def _is_plain(entry: object) -> bool:
-    if not isinstance(entry, dict) or not entry.keys() <= {"command", "args", "env", *_LISTS, *_NUMBERS}:
+    """Whether it is as this program writes it, or as `claude mcp add` does."""
+    if not isinstance(entry, dict) or not entry.keys() <= {"type", "command", "args", "env", *_LISTS, *_NUMBERS}:
         return False
     env = entry.get("env", {})
     return (
-        isinstance(entry.get("command"), str)
+        entry.get("type", "stdio") == "stdio"
+        and isinstance(entry.get("command"), str)
         and entry["command"] != ""
         and all(isinstance(entry.get(key, []), list) for key in ("args", *_LISTS))
         and all(isinstance(text, str) for key in ("args", *_LISTS) for text in entry.get(key, []))

@@ -12,9 +12,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .bundle import Tool
 from .mcp_transport import Server, ServerError
@@ -31,12 +31,16 @@ _PAGES = 100
 
 @dataclass(frozen=True)
 class ServerReport:
-    """`seconds`: from the start of the process to the answer to `tools/list`. `name`, `version`: its own words."""
+    """`seconds`: from the start of the process to the answer to `tools/list`. `name`, `version`: its own words.
+
+    `schemas`: by tool, the JSON Schema of its arguments, as the server says.
+    """
 
     tools: tuple[Tool, ...]
     seconds: float
     name: str
     version: str
+    schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def probe(
@@ -49,7 +53,8 @@ def probe(
     """
     import mcp  # noqa: F401  # takes the better part of a second: not the server's
 
-    with _quiet_sdk(), _started(command, args, env, cwd) as server:
+    _quiet_sdk()
+    with _started(command, args, env, cwd) as server:
         try:
             report = _in_a_thread(lambda: asyncio.run(asyncio.wait_for(_interview(server), timeout)))
         except asyncio.TimeoutError:
@@ -84,8 +89,10 @@ async def _interview(server: Server) -> ServerReport:
     async with server.session() as session:
         try:
             about = (await session.initialize()).server_info
-            tools = await _tools(session)
-            return ServerReport(tools, time.monotonic() - server.started, about.name, about.version)
+            found = await _tools(session)
+            seconds = time.monotonic() - server.started
+            tools = tuple(tool for tool, _ in found)
+            return ServerReport(tools, seconds, about.name, about.version, {tool.name: form for tool, form in found})
         except MCPError as error:
             reason = "" if server.closed else f"refuses to answer: {error}"
         except (ValidationError, RuntimeError):  # RuntimeError: a version of the protocol that there is not
@@ -93,24 +100,22 @@ async def _interview(server: Server) -> ServerReport:
     raise server.error(reason or server.end())
 
 
-async def _tools(session: ClientSession) -> tuple[Tool, ...]:
+async def _tools(session: ClientSession) -> list[tuple[Tool, Mapping[str, Any]]]:
+    """Each tool, and the schema of its arguments."""
     from mcp.types import PaginatedRequestParams
 
-    tools: list[Tool] = []
+    tools: list[tuple[Tool, Mapping[str, Any]]] = []
     cursor: str | None = None
     for _ in range(_PAGES):
         page = await session.list_tools(params=PaginatedRequestParams(cursor=cursor) if cursor else None)
         for tool in page.tools:
             hints = tool.annotations
-            tools.append(
-                Tool.from_hints(
-                    tool.name, hints.read_only_hint if hints else None, hints.destructive_hint if hints else None
-                )
-            )
+            marks = (hints.read_only_hint, hints.destructive_hint) if hints else (None, None)
+            tools.append((Tool.from_hints(tool.name, *marks), tool.input_schema))
         cursor = page.next_cursor
         if not cursor:
             break
-    return tuple(tools)
+    return tools
 
 
 @contextmanager
@@ -133,15 +138,11 @@ def _started(command: str, args: Sequence[str], env: Mapping[str, str], cwd: Pat
         yield server
 
 
-@contextmanager
-def _quiet_sdk() -> Iterator[None]:
-    """Keeps the SDK's log records from Python's handler of last resort, which prints them."""
+def _quiet_sdk() -> None:
+    """Keeps the SDK's log records from Python's handler of last resort, which prints them. For good: servers may be
+    asked in several threads.
+    """
     logger = logging.getLogger("mcp")
-    handler, propagate = logging.NullHandler(), logger.propagate
-    logger.addHandler(handler)
     logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = propagate
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())

@@ -222,6 +222,8 @@ def _skill_step(client: Client, skill: Skill, context: Context) -> SkillStep:
     if found.state == "unedited":
         detail = f"{found.version or 'an unreleased copy'} to {context.bundle.version or 'the given bundle'}"
         return SkillStep(client.name, scope, folder, skill, "upgraded", user, detail=detail)
+    if context.request.keep_edited:
+        return SkillStep(client.name, scope, folder, skill, "left", user)
     if found.state in ("link", "not-a-folder"):
         raise Conflict(
             f"{folder} is {'a symlink' if found.state == 'link' else 'no folder'}", f"remove it: rm {folder}"

@@ -29,6 +29,9 @@ _TERM_SECONDS = 1.0
 _KILL_SECONDS = 1.0
 _POLL_SECONDS = 0.01
 
+_running: set[subprocess.Popen[bytes]] = set()
+"""The children of all threads, until nothing is left of them."""
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -47,6 +50,7 @@ def child(argv: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[byte
     """
     with _Signals() as signals, _Watcher() as watcher:
         process = subprocess.Popen(argv, bufsize=0, **_own_group(), **options)
+        _running.add(process)
         try:
             watcher.tell(str(process.pid))
             signals.release()
@@ -54,7 +58,25 @@ def child(argv: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[byte
         finally:
             signals.hold()
             _end_group(process)
+            _running.discard(process)
             watcher.tell("goodbye")
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """For a main thread that waits for threads with children: SIGINT, SIGTERM and SIGHUP become exceptions here.
+
+    Before such an exception leaves the block, all that runs in `child`, in any thread, has been killed.
+    """
+    with _Signals() as signals:
+        try:
+            signals.release()
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            _kill_all()
+            raise
+        finally:
+            signals.hold()
 
 
 def run(
@@ -196,6 +218,19 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
                 break
     with suppress(subprocess.TimeoutExpired):
         process.wait(_KILL_SECONDS)
+
+
+def _kill_all() -> None:
+    """Kills what runs, and what threads still start meanwhile, until they have cleared up after it."""
+    deadline = time.monotonic() + _TERM_SECONDS + _KILL_SECONDS
+    while _running and time.monotonic() < deadline:
+        for process in _running.copy():
+            if sys.platform == "win32":
+                process.kill()
+            else:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
+        time.sleep(_POLL_SECONDS)
 
 
 def _group_ends(process: subprocess.Popen[bytes], seconds: float) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import redact, tracking_uri
@@ -18,14 +18,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _WIDTH = 15  # of the first column
-_LABELS = {
-    "mcp-server": "MCP server",
-    "tracking-server": "tracking server",
-    "tracking-uri": "tracking URI",
-    "ignored-entry": "ignored entry",
-    "other-spelling": "other spelling",
-    "kept-versions": "kept versions",
-}
+_DETAIL = 21  # where the doctor's details begin, without the column of the checks' names
+_ROOM = 40  # columns for details, below which a terminal may break the lines itself
 
 
 def plan_lines(plan: Plan, env: Environment) -> Iterator[str]:
@@ -91,45 +85,128 @@ def result_lines(results: Iterable[Result], env: Environment, *, name_client: bo
     """The proofs after an installation, each with its next step."""
     for result in results:
         finding = result.finding
-        label = _LABELS.get(result.id, result.id)
         prefix = f"{CLIENTS[result.client].title}: " if name_client else ""
         warned = "warning: " if finding.status in ("warning", "error") else ""
-        yield _line(label, prefix + warned + env.shown_in(finding.detail))
+        yield _line(label(result.id), prefix + warned + env.shown_in(finding.detail))
         if finding.fix:
             yield from _fix_lines(finding.fix, env, " " * (_WIDTH + 4))
 
 
-def doctor_lines(results: Sequence[Result], env: Environment) -> Iterator[str]:
-    """The doctor's report: grouped by client, each finding with its fix, the verdict last."""
+def doctor_lines(
+    results: Sequence[Result], env: Environment, *, colour: bool = False, columns: int | None = None
+) -> Iterator[str]:
+    """The doctor's report: by client and by what the checks are about, each finding with its fix, the verdict last.
+
+    `columns`: the width to fit in, but for commands, which are copied; None for any.
+    """
+    from . import checks
+
+    width = max((len(label(result.id)) for result in results), default=0)
     for client in dict.fromkeys(result.client for result in results):
-        yield CLIENTS[client].title if client else "accessing-mlflow"
-        for result in (result for result in results if result.client == client):
-            finding = result.finding
-            scope = f"{result.scope}: " if result.scope and result.scope != "user" else ""
-            where = f"  [{env.shown_in(finding.path)}]" if finding.path and finding.path not in finding.detail else ""
-            label = _LABELS.get(result.id, result.id)
-            yield f"  {finding.status:<8} {label:<{_WIDTH}} {scope}{env.shown_in(finding.detail)}{where}"
-            if finding.fix:
-                yield from _fix_lines(finding.fix, env, " " * 11)
-    yield verdict(results)
+        yield _styled(CLIENTS[client].title if client else "accessing-mlflow", "title", colour)
+        own = [(checks.group(result.id), result) for result in results if result.client == client]
+        for group in dict.fromkeys(group for group, _ in own):
+            heading = group
+            for result in (result for other, result in own if other == group):
+                yield from _finding_lines(result, env, heading, width, colour, columns)
+                heading = ""
+        yield ""
+    yield _verdict(results, env, colour)
 
 
-def _fix_lines(fix: str, env: Environment, indent: str) -> Iterator[str]:
+def _finding_lines(
+    result: Result, env: Environment, group: str, width: int, colour: bool, columns: int | None
+) -> Iterator[str]:
+    finding = result.finding
+    status = _styled(f"{finding.status:<7}", finding.status, colour)
+    scope = f"{result.scope}: " if result.scope and result.scope != "user" else ""
+    detail, path = _shown(finding.detail, env), _shown(finding.path, env)
+    where = f"[{path}]" if path and path not in detail else ""
+    first, *rest = _pieces(scope + detail, where, None if columns is None else columns - _DETAIL - width, colour)
+    yield f"  {group:<8} {status} {label(result.id):<{width}}  {first}"
+    yield from (f"{'':<{_DETAIL + width}}{piece}" for piece in rest)
+    if finding.fix:
+        yield from _fix_lines(finding.fix, env, " " * (_DETAIL - 2), colour)
+
+
+def _pieces(detail: str, where: str, columns: int | None, colour: bool) -> Iterator[str]:
+    """The detail and the place on as many lines as it takes; on one where there is hardly room at all."""
+    import textwrap
+
+    aside = _styled(where, "aside", colour) if where else ""
+    if columns is None or columns < _ROOM or len(f"{detail}  {where}".rstrip()) <= columns:
+        yield f"{detail}  {aside}".rstrip()
+        return
+    *before, last = textwrap.wrap(detail, columns, break_long_words=False, break_on_hyphens=False) or [""]
+    yield from before
+    if aside and len(f"{last}  {where}") > columns:
+        yield last
+        yield aside
+    else:
+        yield f"{last}  {aside}".rstrip()
+
+
+def refusal_lines(title: str, error: InstallerError, env: Environment) -> Iterator[str]:
+    """What --fix will not mend, and why."""
+    yield f"{title}: not mended: {_shown(str(error), env)}"
+    if error.fix:
+        yield from _fix_lines(error.fix, env, "  ")
+
+
+def label(check_id: str) -> str:
+    """A check's id for people: `MCP server`, `tracking URI`."""
+    words = check_id.split("-")
+    return " ".join(word.upper() if word in ("mcp", "uri") else word for word in words)
+
+
+_STYLES: Mapping[str, Mapping[str, Any]] = {
+    "title": {"bold": True},
+    "aside": {"dim": True},
+    "fix": {"fg": "cyan"},
+    "ok": {"fg": "green"},
+    "info": {"fg": "blue"},
+    "skipped": {"dim": True},
+    "warning": {"fg": "yellow"},
+    "error": {"fg": "red", "bold": True},
+}
+
+
+def _styled(text: str, style: str, colour: bool) -> str:
+    if not colour:
+        return text
+    from click import style as styled
+
+    return styled(text, **_STYLES[style])
+
+
+def _shown(text: str, env: Environment) -> str:
+    """What others have said, on one line: home as `~`, no secrets, nothing that a terminal would act on."""
+    text = env.shown_in(redact.text(text))
+    return "".join(c if c.isprintable() else " " if c.isspace() else repr(c)[1:-1] for c in text)
+
+
+def _fix_lines(fix: str, env: Environment, indent: str, colour: bool = False) -> Iterator[str]:
     first, *rest = _fix(fix, env).splitlines()
-    yield f"{indent}fix: {first}"
-    yield from (f"{indent}     {line}" for line in rest)
+    yield f"{indent}fix: {_styled(first, 'fix', colour)}"
+    yield from (f"{indent}     {_styled(line, 'fix', colour)}" for line in rest)
 
 
 def _fix(fix: str, env: Environment) -> str:
     return env.shown_in(redact.text(runnable(fix, env) if fix.startswith("skill-") else fix))
 
 
-def verdict(results: Sequence[Result]) -> str:
-    """One line: how many errors and warnings."""
-    count = {status: sum(result.finding.status == status for result in results) for status in ("error", "warning")}
-    if not any(count.values()):
-        return "Everything is in order."
-    return ", ".join(f"{n} {status}{'s' if n > 1 else ''}" for status, n in count.items() if n)
+def _verdict(results: Sequence[Result], env: Environment, colour: bool) -> str:
+    """One line: how many errors and warnings, and how many of them --fix mends."""
+    from .repairs import is_mended
+
+    bad = [result for result in results if result.finding.status in ("error", "warning")]
+    if not bad:
+        return _styled("Everything is in order.", "ok", colour)
+    count = {status: sum(result.finding.status == status for result in bad) for status in ("error", "warning")}
+    text = ", ".join(f"{n} {status}{'s' if n > 1 else ''}" for status, n in count.items() if n)
+    mended = sum(is_mended(result) for result in bad)
+    advice = f"; {runnable('skill-doctor --fix', env)} mends {mended} of them" if mended else ""
+    return _styled(text, "error" if count["error"] else "warning", colour) + advice
 
 
 def failed(results: Iterable[Result]) -> bool:
@@ -199,6 +276,13 @@ def doctor_data(results: Sequence[Result], version: str, env: Environment) -> di
     return {"schema": SCHEMA, "ok": not failed(results), "version": version, "checks": checks}
 
 
+def doctor_failure(version: str, error: InstallerError, env: Environment | None) -> dict[str, Any]:
+    """The same for a doctor that could not look at all: one check, called `doctor`, that tells why."""
+    told = error_data("doctor", version, error, env)
+    check = {"id": "doctor", "client": "", "scope": "", "status": "error", "detail": told["error"], "path": ""}
+    return {"schema": SCHEMA, "ok": False, "version": version, "checks": [{**check, "fix": told["fix"]}]}
+
+
 def _result_data(result: Result, env: Environment) -> dict[str, Any]:
     finding = result.finding
     return {
@@ -206,8 +290,8 @@ def _result_data(result: Result, env: Environment) -> dict[str, Any]:
         "client": result.client,
         "scope": result.scope,
         "status": finding.status,
-        "detail": env.shown_in(finding.detail),
-        "path": env.shown_in(finding.path),
+        "detail": env.shown_in(redact.text(finding.detail)),
+        "path": env.shown_in(redact.text(finding.path)),
         "fix": _fix(finding.fix, env) if finding.fix else "",
     }
 

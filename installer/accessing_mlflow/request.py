@@ -27,6 +27,8 @@ class Request(NamedTuple):
     force: bool = False
     verify: bool = True
     demo: bool = False
+    keep_edited: bool = False
+    """Whether an edited skill is left as it is, in place of a refusal."""
 
 
 class Context(NamedTuple):

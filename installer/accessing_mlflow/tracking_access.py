@@ -12,13 +12,16 @@ import importlib
 import importlib.util
 import ipaddress
 import netrc
-import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote
 
 from . import redact
 from .errors import InstallerError
+
+if TYPE_CHECKING:
+    import ssl
 
 FORM = """\
 put a user name and a password into ~/.mlflow/credentials:
@@ -70,6 +73,30 @@ def _found(parts: SplitResult, environ: Mapping[str, str], home: Path) -> tuple[
     return (f"Bearer {token}", _TOKEN) if token else ("", "")
 
 
+def doubts(parts: SplitResult, environ: Mapping[str, str], home: Path) -> Iterator[tuple[str, str]]:
+    """What is contradictory or half in the credentials, for people, and the remedy. Nothing is asked.
+
+    Raises TrackingError where MLflow could not read its file.
+    """
+    in_file = _credentials_file(home / ".mlflow" / "credentials")
+    user, password = environ.get(_USER) or in_file[0], environ.get(_PASSWORD) or in_file[1]
+    if bool(user) != bool(password):
+        there, lacking = (_USER, _PASSWORD) if user else (_PASSWORD, _USER)
+        source = there if environ.get(there) else f"{there.lower()} in ~/.mlflow/credentials"
+        yield f"{source} without {lacking}: MLflow uses neither", f"set {lacking} as well, or neither of them"
+    if environ.get(_INSECURE, "").lower() in ("1", "true") and environ.get(_CERTIFICATES):
+        yield f"MLflow refuses {_INSECURE} and {_CERTIFICATES} together", "unset one of them"
+    sources = {
+        "the user name and password in .netrc": _netrc(parts.hostname or "", environ, home) is not None,
+        "the user name and password in the URI": parts.password is not None,
+        "the user name and password of MLflow's own": bool(user and password),
+        _TOKEN: bool(environ.get(_TOKEN)),
+    }
+    used, *others = [name for name, there in sources.items() if there] or [""]
+    if others:
+        yield f"several credentials: MLflow uses {used}, and not {' or '.join(others)}", "keep the one that is right"
+
+
 def _basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
@@ -77,7 +104,7 @@ def _basic(user: str, password: str) -> str:
 def _netrc(host: str, environ: Mapping[str, str], home: Path) -> tuple[str, str] | None:
     named = environ.get("NETRC")
     places = [Path(named)] if named else [home / ".netrc", home / "_netrc"]
-    path = next((place for place in places if place.exists()), None)
+    path = next((place for place in places if place.is_file()), None)  # to open a pipe is to wait for a writer
     try:
         found = netrc.netrc(str(path)).authenticators(host) if path else None
     except (netrc.NetrcParseError, OSError):
@@ -86,6 +113,8 @@ def _netrc(host: str, environ: Mapping[str, str], home: Path) -> tuple[str, str]
 
 
 def _credentials_file(path: Path) -> tuple[str | None, str | None]:
+    if not path.is_file():  # a pipe, say: to open it is to wait for a writer
+        return None, None
     parser = configparser.ConfigParser()
     try:
         parser.read(path)
@@ -111,6 +140,8 @@ def tls(environ: Mapping[str, str]) -> ssl.SSLContext:
 
     MLflow does not look at the system's own list. Raises TrackingError where the settings contradict themselves.
     """
+    import ssl
+
     insecure = environ.get(_INSECURE, "").lower() in ("1", "true")
     if insecure and environ.get(_CERTIFICATES):
         raise TrackingError("tls", f"MLflow refuses {_INSECURE} and {_CERTIFICATES} together", "unset one of them")

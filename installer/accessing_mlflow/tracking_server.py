@@ -15,21 +15,24 @@ import ssl
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
 from . import tracking_access
 from .tracking_access import TrackingError
 
-__all__ = ["TrackingError", "TrackingReport", "ask"]
+__all__ = ["RunsReport", "TrackingError", "TrackingReport", "ask", "runs"]
+
+_T = TypeVar("_T")
 
 _BODY_LIMIT = 4 << 20
 _EXPERIMENTS_ASKED = 200
 _SEARCH = "/api/2.0/mlflow/experiments/search"
+_RUNS = "/api/2.0/mlflow/runs/search"
 _ADDRESS = "check the address: it is the one of the MLflow server itself, such as http://mlflow.example.com:5000"
 _SIGN_ON = (
     "programs cannot sign on there: ask for an address or a token (MLFLOW_TRACKING_TOKEN) meant for MLflow clients"
@@ -46,17 +49,45 @@ class TrackingReport:
     experiments: int | None
 
 
+@dataclass(frozen=True)
+class RunsReport:
+    """Whose runs a server holds. `experiments`: as in TrackingReport; the others count runs, COUNTED standing for more.
+
+    `launcher`: in the form of nemo-evaluator-launcher; `evaluator`: in that of nemo-evaluator 0.3; `others`: whether
+    there are runs at all, where there are none of these.
+    """
+
+    experiments: int | None
+    launcher: int
+    evaluator: int
+    others: bool
+
+
+COUNTED = 100
+LAUNCHER_TAG, EVALUATOR_TAG = "invocation_id", "config_hash"
+"""The tags that tell the two forms (measured)."""
+
+
 def ask(uri: str, environ: Mapping[str, str], *, home: Path, timeout: float = 5.0) -> TrackingReport:
     """Asks the server at `uri` (http or https, a path in it is kept) whether it is MLflow and may be used.
 
     `environ` and `home` are those of the process that would use it: credentials, certificates and proxies come from
     there. `timeout`: seconds for everything, whatever the server or the network does. Raises TrackingError.
     """
-    answer: queue.Queue[TrackingReport | BaseException] = queue.Queue()
+    return _within(timeout, lambda: _Server(uri, environ, home, timeout).report())
+
+
+def runs(uri: str, environ: Mapping[str, str], *, home: Path, timeout: float = 5.0) -> RunsReport:
+    """What the server at `uri` holds; as `ask` otherwise. Raises TrackingError."""
+    return _within(timeout, lambda: _Server(uri, environ, home, timeout).runs())
+
+
+def _within(timeout: float, question: Callable[[], _T]) -> _T:
+    answer: queue.Queue[_T | BaseException] = queue.Queue()
 
     def work() -> None:
         try:
-            answer.put(_Server(uri, environ, home, timeout).report())
+            answer.put(question())
         except BaseException as error:  # raised by the caller, below
             answer.put(error)
 
@@ -127,6 +158,32 @@ class _Server:
         text = version.body[:50].decode("ascii", "replace").strip() if version.status == HTTPStatus.OK else ""
         experiments = None if found.get("next_page_token") else len(found.get("experiments", []))
         return TrackingReport(text if re.fullmatch(r"\d+\.\d[\w.+-]*", text) else "", experiments)
+
+    def runs(self) -> RunsReport:
+        search = self._accepted(self._request(_SEARCH, {"max_results": _EXPERIMENTS_ASKED}))
+        found = _experiments(search)
+        if found is None:
+            raise self._not_mlflow(search)
+        there = found.get("experiments", [])
+        ids = [str(one.get("experiment_id")) for one in there if isinstance(one, dict)]
+        launcher, evaluator = (self._count(ids, f"tags.{tag} != ''") for tag in (LAUNCHER_TAG, EVALUATOR_TAG))
+        others = not launcher and not evaluator and self._count(ids, "", 1) > 0
+        return RunsReport(None if found.get("next_page_token") else len(there), launcher, evaluator, others)
+
+    def _count(self, experiments: list[str], filtered: str, most: int = COUNTED) -> int:
+        """How many runs there are, up to `most`."""
+        if not experiments:
+            return 0
+        question = {"experiment_ids": experiments, "filter": filtered, "max_results": most}
+        answer = self._accepted(self._request(_RUNS, question))
+        try:
+            found = json.loads(answer.body)
+        except (ValueError, RecursionError):
+            found = None
+        if answer.status != HTTPStatus.OK or not isinstance(found, dict):
+            raise self._not_mlflow(answer)
+        listed = found.get("runs", [])
+        return len(listed) if isinstance(listed, list) else 0
 
     def _request(self, path: str, question: object = None) -> _Answer:
         headers = {"User-Agent": "accessing-mlflow", "Accept": "*/*"}
@@ -229,7 +286,7 @@ def _experiments(answer: _Answer) -> dict[str, Any] | None:
     """MLflow's answer to a search; None for anything else. Where all experiments are deleted it is `{}`."""
     try:
         found = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if answer.status != HTTPStatus.OK or not isinstance(found, dict):
         return None

@@ -42,7 +42,7 @@ def verify(
         wanted = _wanted(plan, env, bundle)
         if wanted not in fetched:
             fetched.append(wanted)
-            yield from _prepare(plan, wanted, env, bundle, say, progress, demo)
+            yield from prepare(plan, env, bundle, say=say, progress=progress, demo=demo)
         trusted = plan.choice is None or not plan.choice.from_project or plan.scope == "project"
         subject = Subject(plan.client, plan.scope, env, bundle, record, embedded_uri, credentials=trusted)
         for check_id in PROOFS:
@@ -51,14 +51,15 @@ def verify(
                 yield result
 
 
-def _prepare(
-    plan: Plan, wanted: _Wanted, env: Environment, bundle: Bundle, say: Say, progress: bool, demo: bool
+def prepare(
+    plan: Plan, env: Environment, bundle: Bundle, *, say: Say, progress: bool, demo: bool = False
 ) -> Iterator[Result]:
     """Fetches the server's package and makes the local store: what the client's 30 seconds are not to be spent on."""
     from . import embedded_store, fetch
 
     assert plan.uvx is not None, "an installation that is verified has found uvx"
     uvx = str(plan.uvx.path)
+    wanted = _wanted(plan, env, bundle)
     requirement, options, variables = wanted.requirement, wanted.options, dict(wanted.variables)
     try:
         if not fetch.fetched(uvx, requirement, variables, options):

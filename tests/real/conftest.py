@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.real import exported
+from tests.real.fronts import TOKEN, Front, front
 from tests.real.machines import MLFLOW, Machine, await_answer, free_port, missing, mlflow, node_folder, same_disk
 
 
@@ -127,3 +130,14 @@ def evaluations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[exported.E
     """A real MLflow server with what the real exporters write."""
     with exported.server(tmp_path_factory.mktemp("evaluations")) as filled:
         yield filled
+
+
+@pytest.fixture(scope="session")
+def fronted(mlflow_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    """A real MLflow server behind TLS and tokens."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    file = tmp_path_factory.mktemp("authority") / "mine.pem"
+    authority.cert_pem.write_to_path(str(file))
+    with front(mlflow_server, context, TOKEN) as uri:
+        yield Front(uri, file)

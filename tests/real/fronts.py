@@ -10,7 +10,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
+
+TOKEN = "a-token-of-the-test"
+
+
+class Front(NamedTuple):
+    """An MLflow server behind TLS with an authority of its own, and a check for TOKEN."""
+
+    uri: str
+    authority: Path
 
 
 @contextmanager

@@ -5,45 +5,24 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import ssl
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-import trustme
 
 from accessing_mlflow.clients import CLIENTS
 from accessing_mlflow.environment import Environment
 from accessing_mlflow.fetch import fetch, fetched
 from tests.real.calls import START_SECONDS, call, session
-from tests.real.fronts import Proxy, front, proxy
+from tests.real.fronts import TOKEN, Front, Proxy, proxy
 from tests.real.machines import REPOSITORY, Machine, free_port
 
 pytestmark = pytest.mark.real
 
 DOCUMENT = (REPOSITORY / "docs" / "authentication.md").read_text(encoding="utf-8")
 EXAMPLE = "https://mlflow.example.org"
-TOKEN = "a-token-of-the-test"
 USER = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": "long%password"}
-
-
-class Front(NamedTuple):
-    """An MLflow server behind TLS with an authority of its own, and a check of tokens."""
-
-    uri: str
-    authority: Path
-
-
-@pytest.fixture(scope="module")
-def fronted(mlflow_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    file = tmp_path_factory.mktemp("authority") / "mine.pem"
-    authority.cert_pem.write_to_path(str(file))
-    with front(mlflow_server, context, TOKEN) as uri:
-        yield Front(uri, file)
 
 
 @pytest.fixture

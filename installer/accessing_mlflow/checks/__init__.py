@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from ..clients import Client
 from ..errors import InstallerError
-from . import entry, machine, pin, server, skill
+from . import entry, launch, machine, pin, precedence, server, skill, tracking
 from .subject import Finding, Subject
+
+Waiting = Callable[[Sequence[str], float], object]
 
 
 @dataclass(frozen=True)
@@ -26,17 +28,36 @@ class Check:
 
 CHECKS: tuple[Check, ...] = (
     Check("client", "client", machine.client),
+    Check("wsl", "client", machine.wsl),
+    Check("managed", "client", machine.managed),
+    Check("legacy-file", "client", machine.legacy_file),
     Check("uvx", "client", machine.uvx),
     Check("skill", "scope", skill.skill),
+    Check("skill-frontmatter", "scope", skill.frontmatter),
+    Check("skill-copies", "client", skill.copies),
+    Check("skill-elsewhere", "client", skill.elsewhere),
     Check("entry", "scope", entry.entry),
+    Check("shadowed", "scope", precedence.shadowed),
+    Check("nested-entry", "client", precedence.nested_entry),
+    Check("approval", "scope", precedence.approval),
     Check("guard", "scope", entry.guarded),
     Check("ignored-entry", "client", entry.ignored_entry),
     Check("other-spelling", "scope", entry.other_spelling),
+    Check("secrets", "scope", entry.secrets),
     Check("kept-versions", "scope", machine.kept_versions, verbose=True),
+    Check("command", "scope", launch.command),
+    Check("uv-version", "winner", launch.uv_version),
+    Check("server-version", "scope", launch.server_version),
+    Check("references", "scope", launch.references),
+    Check("foreign-syntax", "scope", launch.foreign_syntax),
     Check("tracking-uri", "winner", entry.tracking_uri),
+    Check("embedded-default", "winner", entry.embedded_default),
+    Check("credentials", "winner", tracking.credentials),
     Check("pin", "winner", pin.pin),
     Check("mcp-server", "winner", server.mcp_server, online=True),
-    Check("tracking-server", "winner", server.tracking_server, online=True),
+    Check("skill-calls", "winner", server.skill_calls, online=True),
+    Check("tracking-server", "winner", tracking.tracking_server, online=True),
+    Check("data", "winner", tracking.data, online=True),
 )
 
 
@@ -62,17 +83,47 @@ def run(check: Check, subject: Subject) -> Result | None:
     return None if finding is None else Result(check.id, subject.client.name, scope, finding)
 
 
-def run_all(client: Client, subjects: list[Subject], *, offline: bool, verbose: bool) -> Iterator[Result]:
-    """Every check of one client. `subjects`: its scopes in use, the winning one first."""
-    for check in (check for check in CHECKS if verbose or not check.verbose):
-        for subject in subjects if check.per == "scope" else subjects[:1]:
-            if check.online and offline:
-                finding = Finding("skipped", "--offline")
-                yield Result(check.id, client.name, subject.scope, finding)
-                continue
-            result = run(check, subject)
-            if result is not None:
-                yield result
+def run_all(subjects: Sequence[Subject], *, offline: bool, verbose: bool, waiting: Waiting) -> list[Result]:
+    """The results of every check for every client, in the table's order.
+
+    `subjects`: of each client its scopes in use, the winning one first. What starts a server or asks one runs side by
+    side, after the others. `waiting`: told meanwhile which checks are still at work, and for how many seconds.
+    """
+    jobs = list(_jobs(subjects, verbose=verbose))
+    slow = {} if offline else {number: job for number, job in enumerate(jobs) if job[0].online}
+    found = {number: _looked(*job, offline=offline) for number, job in enumerate(jobs) if number not in slow}
+    if slow:
+        from .side_by_side import side_by_side
+
+        found |= side_by_side(
+            {number: partial(run, *job) for number, job in slow.items()},
+            lambda left, seconds: waiting([jobs[number][0].id for number in sorted(left)], seconds),
+        )
+    return [result for number in range(len(jobs)) if (result := found[number]) is not None]
+
+
+def _jobs(subjects: Sequence[Subject], *, verbose: bool) -> Iterator[tuple[Check, Subject]]:
+    for client in dict.fromkeys(subject.client.name for subject in subjects):
+        scopes = [subject for subject in subjects if subject.client.name == client]
+        for check in (check for check in CHECKS if verbose or not check.verbose):
+            for subject in scopes if check.per == "scope" else scopes[:1]:
+                yield check, subject
+
+
+def _looked(check: Check, subject: Subject, *, offline: bool) -> Result | None:
+    if check.online and offline:
+        return Result(check.id, subject.client.name, subject.scope, Finding("skipped", "--offline"))
+    return run(check, subject)
+
+
+def group(check_id: str) -> str:
+    """What a check is about, by the module that holds it; empty for what is no check of the table."""
+    module = next((check.run.__module__.rpartition(".")[2] for check in CHECKS if check.id == check_id), "")
+    return _GROUPS.get(module, module)
+
+
+_GROUPS = {"precedence": "entry", "tracking": "server"}
+"""Modules whose checks are shown with those of another."""
 
 
 def of_record(error: InstallerError) -> Result:
@@ -85,4 +136,16 @@ def named(check_id: str) -> Check:
     return next(check for check in CHECKS if check.id == check_id)
 
 
-__all__ = ["CHECKS", "Check", "Finding", "Result", "Subject", "named", "of_record", "run", "run_all"]
+__all__ = [
+    "CHECKS",
+    "Check",
+    "Finding",
+    "Result",
+    "Subject",
+    "Waiting",
+    "group",
+    "named",
+    "of_record",
+    "run",
+    "run_all",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .. import clients, guard, reading, redact
+from .. import clients, exposure, guard, reading, redact, repairs
 from .. import entry as entries
 from .. import tracking_uri as uris
 from ..clients import Entries
@@ -13,11 +13,17 @@ from .subject import Finding, Subject
 
 
 def entry(subject: Subject) -> Finding:
-    """Whether the entry is in the file that the client reads, in a form that it accepts, and runs our server."""
+    """Whether the entry is in the file that the client reads, in a form that it accepts, and runs our server.
+
+    Remedy: `skill-install CLIENT`; a file that the client cannot read has to be mended by hand first, at the line
+    that is named.
+    """
     place, name = subject.place, subject.bundle.server.name
     path = str(place.file)
     servers, warnings = reading.accepted_servers(subject.client, subject.scope, place)
     found = servers.get(name)
+    if found is None and subject.other_scopes:
+        return Finding("info", f"no {name} entry here; there is one in the {subject.other_scopes[0]} scope", path)
     if found is None:
         return Finding("error", f"no {name} entry", path, subject.command("skill-install"))
     if not (isinstance(found, dict) and "url" in found):
@@ -38,7 +44,10 @@ def entry(subject: Subject) -> Finding:
 
 
 def guarded(subject: Subject) -> Finding | None:
-    """Whether the agent is denied what the server does not mark read-only, in this scope or in another."""
+    """Whether the agent is denied what the server does not mark read-only, in this scope or in another.
+
+    Remedy: `skill-install CLIENT`.
+    """
     client, env = subject.client, subject.env
     place = clients.denials(client, subject.scope, env)
     wanted = guard.rules(client, subject.bundle.server)
@@ -64,7 +73,11 @@ def _denials(subject: Subject) -> Iterator[Entries]:
 
 
 def ignored_entry(subject: Subject) -> Finding | None:
-    """Entries in places that look right and that the client never reads."""
+    """Entries in places that look right and that the client never reads.
+
+    Remedy: `skill-install CLIENT` puts the entry where it counts, `skill-doctor CLIENT --fix` removes the dead one as
+    well.
+    """
     found = list(reading.ignored_entries(subject.client, subject.bundle.server.name, subject.env))
     if not found:
         return None
@@ -72,13 +85,20 @@ def ignored_entry(subject: Subject) -> Finding | None:
     has_live = any(
         other is subject.client for other, *_ in reading.live_entries(subject.bundle.server.name, subject.env)
     )
-    fix = f"remove mcpServers.{subject.bundle.server.name} from it" if has_live else subject.command("skill-install")
+    fix = subject.command("skill-install")
+    if has_live:
+        removed = {place for place, *_ in repairs.removable(subject.client, subject.env, subject.bundle)}
+        mended = all(place in removed for place, _ in found)
+        fix = repairs.removal(subject.client) if mended else f"remove mcpServers.{subject.bundle.server.name} from it"
     detail = f"{subject.client.title} ignores the entry in {', '.join(places)}"
     return Finding("warning" if has_live else "error", detail, str(found[0][0].file), fix)
 
 
 def other_spelling(subject: Subject) -> Finding | None:
-    """An entry whose name differs from ours in upper and lower case only: another server for the client."""
+    """An entry whose name differs from ours in upper and lower case only: another server for the client.
+
+    Remedy: remove that entry; the skill calls the tools of `MLflow`.
+    """
     name = subject.bundle.server.name
     try:
         found = [other for other, _ in reading.spelled_otherwise(reading.servers(subject.place), name)]
@@ -91,17 +111,23 @@ def other_spelling(subject: Subject) -> Finding | None:
 
 
 def tracking_uri(subject: Subject) -> Finding | None:
-    """Whether the tracking URI can be right, without asking the server."""
+    """Whether the tracking URI can be right, without asking the server.
+
+    Remedy: `skill-install CLIENT --tracking-uri URI`.
+    """
     found = subject.own_entry
     if found is None:
         return None
     written = reading.variable(found, uris.VARIABLE)
     fix = subject.command("skill-install") + " --tracking-uri URI"
     if uris.VARIABLE not in found.get("env", {}):
-        if subject.client.desktop or not subject.env.variables.get(uris.VARIABLE):
+        if subject.client.desktop or not subject.variables.get(uris.VARIABLE):
             return Finding("error", f"the entry has no {uris.VARIABLE}", str(subject.place.file), fix)
-        return Finding("info", f"{uris.VARIABLE} comes from the shell", str(subject.place.file))
-    uri = subject.client.expand(written, subject.env)
+        source = "the shell" if subject.env.variables.get(uris.VARIABLE) else f"{subject.client.title}'s settings"
+        return Finding("info", f"{uris.VARIABLE} comes from {source}", str(subject.place.file))
+    if uris.is_reference(subject.client.references.sub("", written)):
+        return None  # the check of foreign syntax reports it
+    uri = subject.expand(written)
     shown = redact.uri(uri)
     if uris.is_reference(uri) or (uris.is_reference(written) and not uri):
         detail = f"{written} refers to a variable that is not set here"
@@ -113,5 +139,55 @@ def tracking_uri(subject: Subject) -> Finding | None:
     if uri == subject.embedded_uri:
         return Finding("info", f"{shown} (local store)", shown)
     if uris.has_credentials(uri):
-        return Finding("warning", f"{shown} holds credentials, readable in the entry", shown)
+        fix = f"put them into ~/.mlflow/credentials, then {subject.command('skill-install')} --tracking-uri URI"
+        return Finding("warning", f"{shown} holds credentials, readable in the entry", shown, fix)
     return Finding("ok", shown, shown)
+
+
+def embedded_default(subject: Subject) -> Finding | None:
+    """Whether the entry uses the installer's own local store though a tracking server is known here.
+
+    Remedy: `skill-install CLIENT`, which takes that server.
+    """
+    found = subject.own_entry
+    uri = subject.expand(reading.variable(found, uris.VARIABLE))
+    if found is None or not uri or uri != subject.embedded_uri:
+        return None
+    for value, source in _known_servers(subject):
+        if value.strip() and not uris.is_placeholder(value) and value != subject.embedded_uri:
+            detail = f"the entry uses the local store, though {source} names {redact.uri(value)}"
+            return Finding("warning", detail, str(subject.place.file), subject.command("skill-install"))
+    return None
+
+
+def _known_servers(subject: Subject) -> Iterator[tuple[str, str]]:
+    yield subject.env.variables.get(uris.VARIABLE, ""), f"${uris.VARIABLE}"
+    for client, scope, place, entry in reading.live_entries(subject.bundle.server.name, subject.env):
+        if place.file != subject.place.file or place.keys != subject.place.keys:
+            value = client.expand(reading.variable(entry, uris.VARIABLE), subject.env)
+            yield "" if uris.is_reference(value) else value, f"the entry of {client.title}, {scope} scope,"
+
+
+def secrets(subject: Subject) -> Finding | None:
+    """Whether the entry holds a secret in a file that other people get to see: a project's, or one that git tracks.
+
+    Remedy: `skill-install CLIENT --env NAME` writes a reference in its place; have what git has seen replaced.
+    """
+    found = subject.own_entry
+    if found is None:
+        return None
+    names = [name for name, value in found.get("env", {}).items() if exposure.looks_secret(name, value)]
+    args = found.get("args", [])
+    names += ["args"] if redact.entry(args) != args else []
+    if not names:
+        return None
+    tracked = exposure.is_tracked(subject.place.file, subject.env)
+    if not tracked and not subject.place.shared:
+        return None
+    why = "git tracks this file" if tracked else "a project's files are shared"
+    detail = f"{' and '.join(names)} {'hold secrets' if len(names) > 1 else 'holds a secret'}, and {why}"
+    # A reference to each one's own variable takes its place; only the entry's env can have one.
+    fix = "take it out of the entry" if names[0] == "args" else f"{subject.command('skill-install')} --env {names[0]}"
+    if tracked:
+        fix += "\nand have the secret itself replaced: git keeps what was committed"
+    return Finding("error" if tracked else "warning", detail, str(subject.place.file), fix)

@@ -16,7 +16,10 @@ from .subject import Finding, Subject
 
 
 def pin(subject: Subject) -> Finding | None:
-    """Whether a pinned server starts without the network. Asks nobody, and starts uv's Python, not the server."""
+    """Whether a pinned server starts without the network. Asks nobody, and starts uv's Python, not the server.
+
+    Remedy: `skill-install CLIENT`, or `skill-doctor CLIENT --fix`, which fetch it and bring its files back.
+    """
     found = subject.own_entry
     pinned = None if found is None else pins.of_entry(found, subject.env)
     if found is None or pinned is None:

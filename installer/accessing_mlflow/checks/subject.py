@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from .. import clients, reading
+from .. import approval, clients, reading
 from .. import entry as entries
 from ..bundle import Bundle
 from ..clients import Client, Entries
@@ -29,6 +32,33 @@ class Finding:
     fix: str = ""
 
 
+_T = TypeVar("_T")
+
+
+class Memory:
+    """What several checks need and what takes long: asked for once, by the check that comes first, in any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+        self._answers: dict[str, Any] = {}
+
+    def once(self, name: str, ask: Callable[[], _T]) -> _T:
+        """What `ask` gives, or the InstallerError that it raises, the first time and from then on."""
+        with self._lock:
+            lock = self._locks.setdefault(name, threading.Lock())
+        with lock:
+            if name not in self._answers:
+                try:
+                    self._answers[name] = ask()
+                except InstallerError as error:
+                    self._answers[name] = error
+        answer: _T | InstallerError = self._answers[name]
+        if isinstance(answer, InstallerError):
+            raise answer
+        return answer
+
+
 @dataclass(frozen=True)
 class Subject:
     """One client in one scope on this machine, as it is."""
@@ -41,6 +71,9 @@ class Subject:
     embedded_uri: str
     credentials: bool = True
     """Whether the tracking server may be sent the user's credentials: not if its address came with a project."""
+    startable: bool = True
+    """Whether the MCP server may be started: not one that a project brings and that the user has not approved."""
+    memory: Memory = field(default_factory=Memory, compare=False, repr=False)
 
     @property
     def place(self) -> Entries:
@@ -68,27 +101,76 @@ class Subject:
         folder = clients.skills_folder(self.client, self.scope, self.env)
         return [folder / skill.name for skill in self.bundle.skills]
 
+    @property
+    def other_scopes(self) -> list[str]:
+        """The client's other scopes with an entry of that name, the winning one first."""
+        name = self.bundle.server.name
+        found = reading.live_entries(name, self.env)
+        return [scope for client, scope, *_ in found if client is self.client and scope != self.scope]
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """What is in the client's environment where it is started from this shell: its settings win (measured)."""
+        place = self.client.variables and clients.place_of(self.client.variables, self.client, self.env)
+        added = reading.servers_if_readable(place) if place else {}
+        return {**self.env.variables, **{name: value for name, value in added.items() if isinstance(value, str)}}
+
+    def expand(self, text: str) -> str:
+        """`text` as the client fills it in."""
+        return self.client.expand(text, self.env._replace(variables=self.variables))
+
     def command(self, text: str) -> str:
         """An exact command of this program for this subject, such as `skill-install claude --scope project`."""
         return f"{text} {self.client.name}" + ("" if self.scope == "user" else f" --scope {self.scope}")
 
 
 def in_use(client: Client, env: Environment, bundle: Bundle, record: Record, embedded_uri: str) -> list[Subject]:
-    """The scopes in which there is an entry, or a file that cannot be read, the winning one first.
+    """The scopes in which there is something of ours, or a file that cannot be read, the winning one first.
 
-    Where there is none, the user scope: that is where the entry is missing.
+    Where there is none, the user scope: that is where the entry is missing. An entry that the client does not start,
+    because it waits for an approval or is switched off, wins over none that it does.
     """
-    subjects = (Subject(client, scope, env, bundle, record, embedded_uri) for scope in client.precedence)
+    subjects = [Subject(client, scope, env, bundle, record, embedded_uri) for scope in client.precedence]
     found = [subject for subject in subjects if _has_something(subject)]
-    return found or [Subject(client, "user", env, bundle, record, embedded_uri)]
+    live: list[Subject] = []
+    idle: list[Subject] = []
+    for subject in found:
+        state = approval.verdict(client, subject.scope, bundle.server.name, env).state
+        if state == "pending" and record.entry(subject.place.file, _keys(subject)) is None:
+            subject = replace(subject, credentials=False, startable=False)
+        (live if state == "approved" and _has_entry(subject) else idle).append(subject)
+    return [*live, *idle] or [Subject(client, "user", env, bundle, record, embedded_uri)]
+
+
+def _keys(subject: Subject) -> tuple[str, ...]:
+    return (*subject.place.keys, subject.bundle.server.name)
 
 
 def _has_something(subject: Subject) -> bool:
     try:
         place = subject.place
-    except InstallerError:  # no project here
+        found = reading.servers(place)
+    except InstallerError:  # a broken file, or no project here
+        return _is_there(subject)
+    name = subject.bundle.server.name
+    return name in found or any(reading.spelled_otherwise(found, name)) or _has_own_skill(subject)
+
+
+def _is_there(subject: Subject) -> bool:
+    try:
+        return os.path.lexists(subject.place.file)
+    except InstallerError:
         return False
+
+
+def _has_entry(subject: Subject) -> bool:
     try:
         return subject.entry is not None
     except InstallerError:
-        return place.file.exists()
+        return True
+
+
+def _has_own_skill(subject: Subject) -> bool:
+    """Whether there is a skill in the scope's folder, unless that is the user's."""
+    users = clients.skills_folder(subject.client, "user", subject.env)
+    return any(folder.parent != users and os.path.lexists(folder) for folder in subject.skill_folders)
