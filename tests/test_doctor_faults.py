@@ -264,7 +264,7 @@ FAULTS = [
         "warning",
         both(project(X="y"), settings(enabledMcpjsonServers=["MLflow"])),
         "uses the entry of the project scope",
-        "skill-uninstall claude --scope project",
+        "skill-uninstall claude --scope project --force",
         scope="user",
     ),
     Fault("shadowed", "warning", project(X="y"), "the entry of the user scope", scope="project"),
@@ -280,7 +280,7 @@ FAULTS = [
         "warning",
         both(lambda home: home.cd("project"), state(mcpServers={"MLflow": entry(X="y")})),
         "the local scope",
-        "skill-uninstall claude --scope local",
+        "skill-uninstall claude --scope local --force",
         scope="user",
     ),
     Fault(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import sys
 from collections.abc import Mapping
@@ -60,6 +61,7 @@ def machine(python: str, home: Home) -> Home:
     home.write("tools.json", {"search_runs_by_tags": SEARCH_TAGS})
     home.program("uvx", f'#!/bin/sh\nexec {python} {server} {home.path}/tools.json "${{DELAY:-0}}"\n')
     home.run("skill-install claude --no-verify --tracking-uri http://127.0.0.1:9")
+    shutil.rmtree(home.path / ".claude/skills/accessing-mlflow/references")
     home.write(".claude/skills/accessing-mlflow/SKILL.md", f"`MLflow:tool(...)` is a call.\n{CALL}\n")
     return home
 

@@ -12,7 +12,8 @@ from .subject import Finding, Subject
 def shadowed(subject: Subject) -> Finding | None:
     """Whether an entry of another scope is used in place of this one.
 
-    Remedy: remove one of the two: `skill-uninstall CLIENT [--scope SCOPE]`.
+    Remedy: remove one of the two: `skill-uninstall CLIENT [--scope SCOPE]`, with `--force` for one that this program
+    did not install.
     """
     name = subject.bundle.server.name
     own = reading.servers_if_readable(subject.place).get(name)
@@ -27,7 +28,9 @@ def shadowed(subject: Subject) -> Finding | None:
         if other is not None:
             detail = f"{subject.client.title} uses the entry of the {scope} scope here"
             same = other == own
-            fix = "" if same else f"skill-uninstall {subject.client.name} --scope {scope}"
+            known = subject.record.entry(place.file, (*place.keys, name))
+            force = "" if known is not None and known.before != known.installed else " --force"
+            fix = "" if same else f"skill-uninstall {subject.client.name} --scope {scope}{force}"
             return Finding("info" if same else "warning", detail + (", the same" if same else ""), str(place.file), fix)
     return None
 
