@@ -7,9 +7,11 @@ import json
 import math
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -208,6 +210,18 @@ class TestFinding:
         assert error.count("\n") == 1
         _, error = run("find_runs.py", home=tmp_path, expect=1)
         assert "ask the user" in error
+
+    def test_a_file_that_is_no_store_stays_as_it_is(self, tmp_path: Path) -> None:
+        other = tmp_path / "other.db"
+        with closing(sqlite3.connect(other)) as connection:
+            connection.execute("CREATE TABLE theirs (x)")
+        before = other.read_bytes()
+        for path in (other, Path(__file__), tmp_path / "none.db"):
+            _, error = run("find_runs.py", "--tracking-uri", f"sqlite:///{path}", home=tmp_path, expect=1)
+            assert error.startswith("error: ")
+            assert error.count("\n") == 1
+        assert other.read_bytes() == before
+        assert not (tmp_path / "none.db").exists()
 
     def test_wrong_usage(self, tmp_path: Path) -> None:
         run("find_runs.py", "--since", "yesterday", home=tmp_path, expect=2)

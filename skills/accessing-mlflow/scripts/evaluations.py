@@ -13,6 +13,7 @@ import math
 import netrc
 import os
 import re
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -23,6 +24,7 @@ import urllib.error
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -38,6 +40,7 @@ LONGEST_PATH = 1000
 _URI = "MLFLOW_TRACKING_URI"
 _SECRETS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 _IN_CLIENT = "ACCESSING_MLFLOW_IN_CLIENT"
+_REFUSED = object()
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -424,16 +427,20 @@ class Client:
             raise Problem(f"there is no store at {path} ({server.source})")
         if not server.trusted:
             raise Problem(f"{server.source} names a file on this machine and was not approved: set {_URI}")
+        _check_store(path)
         try:
             import mlflow  # type: ignore[import-not-found,import-untyped,unused-ignore]
         except ImportError:
             _start_again(server)
-        self._client: Any = mlflow.MlflowClient(server.uri)
+        try:
+            self._client: Any = mlflow.MlflowClient(server.uri)
+        except Exception as error:  # MLflow's and SQLAlchemy's
+            raise Problem(f"MLflow cannot open {path}: {plain(error, 300)}") from None
 
     def experiments(self) -> dict[str, str]:
         found, token = {}, None
         while True:
-            page = self._client.search_experiments(max_results=PAGE, page_token=token)
+            page = self._ask("search_experiments", max_results=PAGE, page_token=token)
             found.update({item.experiment_id: item.name for item in page})
             token = page.token
             if not token:
@@ -441,27 +448,30 @@ class Client:
 
     def page(self, experiments: list[str], condition: str, token: str) -> tuple[list[Run], str]:
         order = ["attributes.start_time DESC"]
-        page = self._client.search_runs(experiments, condition, 1, PAGE, order, token or None)
+        page = self._ask("search_runs", experiments, condition, 1, PAGE, order, token or None)
         return [self._plain(run) for run in page], page.token or ""
 
     def run(self, run_id: str) -> Run | None:
-        try:
-            return self._plain(self._client.get_run(run_id))
-        except Exception as error:
-            if getattr(error, "error_code", "") in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                return None
-            raise
+        found = self._ask("get_run", run_id, absent=None)
+        return None if found is None else self._plain(found)
 
     def files(self, run_id: str, folder: str) -> list[File]:
-        found = self._client.list_artifacts(run_id, folder or None)
+        found = self._ask("list_artifacts", run_id, folder or None, absent=[])
         return [File(item.path, item.is_dir, item.file_size or 0) for item in found]
 
     def read(self, run_id: str, path: str) -> bytes | None:
         with tempfile.TemporaryDirectory() as folder:
-            try:
-                return Path(self._client.download_artifacts(run_id, path, folder)).read_bytes()
-            except Exception:  # of as many kinds as there are stores for files
-                return None
+            found = self._ask("download_artifacts", run_id, path, folder, absent=None)
+            return None if found is None else Path(found).read_bytes()
+
+    def _ask(self, method: str, *arguments: Any, absent: Any = _REFUSED, **named: Any) -> Any:
+        """`absent`: what to give where MLflow cannot; its errors are of as many kinds as there are stores for files."""
+        try:
+            return getattr(self._client, method)(*arguments, **named)
+        except Exception as error:
+            if absent is not _REFUSED:
+                return absent
+            raise Problem(f"MLflow cannot read this store: {plain(error, 300)}") from None
 
     @staticmethod
     def _plain(run: Any) -> Run:
@@ -476,6 +486,17 @@ class Client:
             dict(data.params),
             dict(data.tags),
         )
+
+
+def _check_store(path: Path) -> None:
+    """MLflow's client would make its tables in any other database. Raises Problem."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.Error as error:
+        raise Problem(f"{path} cannot be read: {error}") from None
+    if not tables >= {"alembic_version", "experiments", "runs"}:
+        raise Problem(f"{path} is not an MLflow store")
 
 
 def _start_again(server: Server) -> None:
