@@ -194,6 +194,15 @@ class TestFinding:
         assert "7 runs of 1 invocation" in output
         assert "Only 3 rows are shown" in output
 
+    def test_an_id_may_be_narrowed(self, fake: tuple[FakeMlflow, str], tmp_path: Path) -> None:
+        state, uri = fake
+        state.add("a" * 32, launched("71f3f3199ea5e1f0.0", "gpqa"), {}, status="FAILED")
+        state.add("b" * 32, launched("71f3f3199ea5e1f0.1", "ifeval"), {})
+        for options in (["71f3", "--task", "GPQA"], ["a" * 32, "--status", "failed"], ["71f3", "--status", "FAILED"]):
+            output, _ = run("find_runs.py", *options, "--tracking-uri", uri, home=tmp_path)
+            assert "1 run of 1 invocation" in output
+            assert "71f3f3199ea5e1f0.0" in output
+
     def test_nothing_found_says_so_and_fails(self, fake: tuple[FakeMlflow, str], tmp_path: Path) -> None:
         for script in ("find_runs.py", "compare_runs.py"):
             output, error = run(script, "71f3", "--tracking-uri", fake[1], home=tmp_path, expect=1)
