@@ -334,6 +334,19 @@ class TestComparing:
         assert "|gpqa|score|0|" in output
         assert "|gpqa #2|score|1|" in output
 
+    def test_last_is_the_newest_evaluation_of_another_invocation(
+        self, fake: tuple[FakeMlflow, str], tmp_path: Path
+    ) -> None:
+        state, uri = fake
+        for number, (job, when) in enumerate((("71f3f3199ea5e1f0.0", 3), ("9ab4c0d2e6f81735.0", 2), ("c0ffee.0", 1))):
+            state.add(f"{number:032x}", launched(job, "gpqa"), {"gpqa_score": 0.5})
+            state.runs[-1]["data"]["params"] = pairs({"timestamp": str(1_790_000_000.0 + when)})
+        for named, last in (("71f3f3199ea5e1f0", "9ab4c0d2e6f81735"), (f"{0:032x}", "9ab4c0d2e6f81735")):
+            output, _ = run("compare_runs.py", named, "last", "--tracking-uri", uri, home=tmp_path)
+            assert f"B: {last}, 1 run" in output
+        output, _ = run("compare_runs.py", "71f3,9ab4", "last", "--tracking-uri", uri, home=tmp_path)
+        assert "B: c0ffee, 1 run" in output
+
     def test_a_beginning_that_fits_several_invocations_is_refused(
         self, fake: tuple[FakeMlflow, str], tmp_path: Path
     ) -> None:

@@ -200,10 +200,8 @@ def _entry(data: Any, source: str, environ: Mapping[str, str], cwd: Path, truste
         return []
     known = environ if trusted else {}
     filled = {name: _filled(value, known, cwd) for name, value in given.items()}
-    variables = {**environ, **filled} if trusted else dict(filled)
-    if not trusted:
-        variables = {name: value for name, value in environ.items() if name not in _SECRETS} | filled
-    server = Server(filled[_URI], source, variables, trusted)
+    kept = {name: value for name, value in environ.items() if trusted or name not in _SECRETS}
+    server = Server(filled[_URI], source, {**kept, **filled}, trusted)
     command, arguments = entry.get("command"), entry.get("args")
     if isinstance(command, str) and isinstance(arguments, list) and Path(command).stem == "uvx" and arguments:
         *options, package = (_filled(str(argument), known, cwd) for argument in arguments)
