@@ -131,6 +131,12 @@ class TestFiles:
         assert stat.S_IMODE((home.path / ".claude.json").stat().st_mode) == 0o600
         assert stat.S_IMODE((home.path / ".cursor/mcp.json").stat().st_mode) == 0o644
 
+    def test_a_projects_file_is_as_readable_as_any_other_in_it(self, home: Home) -> None:
+        other = home.write("project/README.md", "")
+        home.cd("project")
+        home.run(CLAUDE, "--scope", "project")
+        assert (home.path / "project/.mcp.json").stat().st_mode == other.stat().st_mode
+
     def test_a_symlinked_state_file_is_written_through(self, home: Home, tmp_path: Path) -> None:
         target = tmp_path / "dotfiles.json"
         target.write_text("{}")
@@ -235,9 +241,9 @@ class TestEntry:
         home.run(CURSOR)
         assert home.read(".cursor/mcp.json")["mcpServers"]["MLflow"]["command"] == str(home.programs / "uv")
 
-    def test_pin_stays_until_another_option_changes_it(self, home: Home) -> None:
-        home.run(CLAUDE, "--pin")
-        assert self.entry(home)["args"] == ["mlflow-mcp==0.4.1"]
+    def test_a_version_that_the_user_gave_stays(self, home: Home) -> None:
+        entry = {"command": "uvx", "args": ["mlflow-mcp==0.4.1"], "env": {"MLFLOW_TRACKING_URI": URI}}
+        home.write(".claude.json", {"mcpServers": {"MLflow": entry}})
         home.run(CLAUDE)
         assert self.entry(home)["args"] == ["mlflow-mcp==0.4.1"]
 

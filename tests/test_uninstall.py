@@ -82,13 +82,100 @@ def test_an_entry_typed_by_hand_comes_back_with_later_changes_kept(home: Home) -
     assert home.read(".claude.json") == {"mcpServers": {"MLflow": mine}}
 
 
-def test_without_a_record_entry_and_unedited_skill_are_known_all_the_same(home: Home) -> None:
+def test_without_a_record_entry_and_unedited_skill_go_when_forced(home: Home) -> None:
     home.run(INSTALL)
     for record in home.path.rglob("record.json"):
         record.unlink()
-    home.run(UNINSTALL)
+    output = home.run(UNINSTALL).output
+    assert "is not in this program's record; left alone (--force removes it)" in output
+    assert "these rules are not recorded as this program's" in output
+    assert (home.path / SKILL).exists()
+    home.run(UNINSTALL, "--force")
     assert home.read(".claude.json") == {"mcpServers": {}}
     assert not (home.path / SKILL).exists()
+
+
+OWN = {"mcpServers": {"MLflow": {"command": "uvx", "args": ["mlflow-mcp"]}}}
+
+
+def test_a_second_removal_takes_nothing_more(home: Home) -> None:
+    before = home.write(".claude.json", OWN).read_bytes()
+    home.run(INSTALL)
+    for _ in range(3):
+        home.run(UNINSTALL)
+        assert (home.path / ".claude.json").read_bytes() == before
+
+
+def test_an_entry_that_no_installation_touched_stays(home: Home) -> None:
+    before = home.write(".claude.json", OWN).read_bytes()
+    home.run(f"skill-install cursor --no-verify --tracking-uri {URI}")
+    home.run("skill-uninstall claude cursor")
+    assert (home.path / ".claude.json").read_bytes() == before
+
+
+def test_of_variables_that_were_added_only_the_users_own_stay(home: Home) -> None:
+    home.write(".claude.json", OWN)
+    home.run(INSTALL)
+    entry = home.read(".claude.json")["mcpServers"]["MLflow"]
+    home.write(".claude.json", {"mcpServers": {"MLflow": {**entry, "env": {**entry["env"], "FOO": "1"}}}})
+    home.run(UNINSTALL)
+    assert home.read(".claude.json")["mcpServers"]["MLflow"]["env"] == {"FOO": "1"}
+
+
+@pytest.mark.parametrize("first", [None, "node FIRST.js"])
+def test_what_was_replaced_by_force_last_comes_back(home: Home, first: str | None) -> None:
+    if first:
+        home.write(".claude.json", {"mcpServers": {"MLflow": {"command": first}}})
+        home.run(INSTALL, "--force")
+    else:
+        home.run(INSTALL)
+    mine = home.write(".claude.json", {"mcpServers": {"MLflow": {"command": "node", "args": ["MINE.js"]}}}).read_bytes()
+    home.run(INSTALL, "--force")
+    home.run(UNINSTALL)
+    assert (home.path / ".claude.json").read_bytes() == mine
+
+
+def test_a_file_that_the_user_has_made_meanwhile_stays(home: Home) -> None:
+    home.run(INSTALL)
+    (home.path / ".claude.json").unlink()
+    home.run(UNINSTALL)
+    home.write(".claude.json", '{"mcpServers": {}}')
+    home.run(INSTALL)
+    home.write(".claude.json", (home.path / ".claude.json").read_bytes() + b"\n")
+    home.run(UNINSTALL)
+    assert home.read(".claude.json") == {"mcpServers": {}}
+
+
+def test_a_store_that_cannot_be_removed_keeps_nothing_else(home: Home) -> None:
+    home.run("skill-install claude --no-verify")
+    store = home.path / ".local/share/accessing-mlflow/store"
+    store.rmdir()
+    store.symlink_to(home.path)
+    assert "store cannot be removed" in home.run("skill-uninstall claude --purge", expect=1).output
+    assert not (home.path / ".claude.json").exists()
+    assert store.is_symlink()
+
+
+def test_a_removal_undoes_a_pin_that_the_user_has_added_to(home: Home) -> None:
+    home.write(".claude.json", OWN)
+    home.run(INSTALL, "--pin")
+    entry = home.read(".claude.json")["mcpServers"]["MLflow"]
+    home.write(".claude.json", {"mcpServers": {"MLflow": {**entry, "args": ["--verbose", *entry["args"]]}}})
+    home.run(UNINSTALL)
+    assert home.read(".claude.json")["mcpServers"]["MLflow"]["args"] == ["--verbose", "mlflow-mcp"]
+
+
+def test_the_last_version_is_kept_when_the_clock_was_set_back(home: Home) -> None:
+    before = home.write(".claude.json", '{"mine": 1}').read_bytes()
+    home.run(INSTALL)
+    folder = next((home.path / ".local/state/accessing-mlflow/backups/files").glob(".claude.json-*"))
+    [first] = folder.iterdir()
+    for number in range(5):
+        (folder / f"20990101T00000{number}Z-000000000.json").write_text("later")
+    first.unlink()
+    home.write(".claude.json", before)
+    home.run(INSTALL)
+    assert sorted(folder.iterdir())[-1].read_bytes() == before
 
 
 def test_something_else_behind_the_name_is_left_alone(home: Home) -> None:

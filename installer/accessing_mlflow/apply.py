@@ -15,11 +15,12 @@ from pathlib import Path
 from . import backups, files, folders, journal, locks, reading
 from . import entry as entries
 from . import record as records
+from .bundle import Hashes
 from .environment import Environment
 from .errors import InstallerError
 from .journal import EntryChange, Journal, SkillChange
 from .record import EntryRecord, Inverse, Record, SkillRecord
-from .steps import UNCHANGED, EntryStep, FolderStep, Plan, SkillStep, Step
+from .steps import UNCHANGED, EntryStep, FolderStep, PinStep, Plan, SkillStep, Step
 
 MakePlans = Callable[[Record], list[Plan]]
 
@@ -120,16 +121,20 @@ class _Run:
         self.undo: list[Callable[[], object]] = []
 
     def carry_out(self, plans: Sequence[Plan]) -> list[str]:
+        steps = [step for plan in plans for step in plan.steps]
+        last = [step for step in steps if isinstance(step, FolderStep) and step.outcome == "removed"]
+        steps = [step for step in steps if step not in last]
         try:
-            for plan in plans:
-                for step in plan.steps:
-                    self._step(step)
+            for step in steps:
+                self._step(step)
             self._save_record()
         except BaseException as error:
             self._undo_all(error)
             raise
         for swap, _ in self.swaps:
             swap.end()
+        for step in last:  # there is no way back from these
+            self._private_folder(step)
         self._remove_made_folders()
         self._save_record()
         journal.remove(self.env.state_folder)
@@ -141,6 +146,8 @@ class _Run:
             self._entry(step)
         elif isinstance(step, SkillStep) and step.outcome not in UNCHANGED:
             self._skill(step)
+        elif isinstance(step, PinStep) and step.outcome not in UNCHANGED:
+            self._pin(step)
         elif isinstance(step, FolderStep) and step.outcome not in UNCHANGED:
             self._private_folder(step)
         else:
@@ -241,7 +248,7 @@ class _Run:
     ) -> tuple[bytes | None, bytes | None]:
         with reading.located(step.path):
             if not step.place.client_lock:
-                return files.rewrite(step.path, edit, announce=announce)
+                return files.rewrite(step.path, edit, announce=announce, private=not step.place.shared)
             return files.rewrite(step.path, edit, announce=announce, lock=partial(locks.of_claude_code, step.path))
 
     # Skills
@@ -251,11 +258,22 @@ class _Run:
             self._make_folder(step.folder.parent)
         if step.save:
             self.saved.append(folders.save(step.folder, self.env.state_folder / "backups" / "skills"))
-        swap = folders.Swap(
-            step.folder, step.skill.folder if step.skill else None, step.skill.files if step.skill else ()
-        )
-        change = SkillChange(str(step.folder), str(swap.staging), dict(step.skill.files) if step.skill else None)
+        known = self.record.skills.get(str(step.folder))
         self.record = _remembered([step], self.record, self.version)
+        if step.skill is None:
+            self._swap(step.folder, None, {}, known)
+        else:
+            self._swap(step.folder, step.skill.folder, step.skill.files, known)
+
+    def _pin(self, step: PinStep) -> None:
+        if step.source is not None:
+            self._make_folder(step.folder.parent, 0o700)
+        self._swap(step.folder, step.source, step.files)
+
+    def _swap(self, folder: Path, source: Path | None, hashes: Hashes, known: SkillRecord | None = None) -> None:
+        swap = folders.Swap(folder, source, hashes)
+        wanted, before = None if source is None else dict(hashes), known._asdict() if known else None
+        change = SkillChange(str(folder), str(swap.staging), wanted, before)
         self.swaps.append((swap, change))
         self._announce(change)
         swap.make()
@@ -298,6 +316,9 @@ def _remembered(steps: Sequence[Step], record: Record, version: str) -> Record:
 
 def _remembered_entry(step: EntryStep, record: Record) -> Record:
     if step.outcome in ("absent", "left"):
+        if not step.path.exists():  # a file that the user makes from now on is not ours
+            made = tuple(one for one in record.objects if not one.startswith(f"{step.path}#"))
+            record = record._replace(objects=made)
         return record.with_entry(step.path, step.keys, None)
     if step.outcome == "unchanged" and record.entry(step.path, step.keys) is None:
         return record.with_entry(step.path, step.keys, _entry_record(step, None))
@@ -398,7 +419,7 @@ def _entry_record(
     `before` and `inverse`: of the edit of the file; none where the entry was there already.
     """
     original = step.before
-    if inverse is not None and known is not None and step.before is not None and known.before != known.installed:
+    if inverse is not None and known is not None and step.outcome == "updated" and known.before != known.installed:
         original = known.before
         inverse = None if known.inverse is None else records.combined(known.inverse, inverse, before or b"")
     return EntryRecord(step.client, str(step.path), step.keys, original, step.after, inverse)

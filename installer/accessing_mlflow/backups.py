@@ -23,6 +23,8 @@ def keep(state_folder: Path, file: Path, data: bytes) -> None:
         if versions and _holds(versions[-1], data):
             return
         name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{time.time_ns() % 10**9:09}{file.suffix}"
+        if versions and name <= versions[-1].name:  # the clock was set back
+            name = f"{versions[-1].stem}z{file.suffix}"
         descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)

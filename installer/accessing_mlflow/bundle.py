@@ -68,7 +68,8 @@ class ServerContract(NamedTuple):
     """The MCP server that the skills were written for and tested with.
 
     `name` is the entry's name in a client's configuration, `package` the one on PyPI, `tested` its version,
-    `download_mib` what a first `uvx` of it downloads, in MiB; `tools` are sorted by name.
+    `download_mib` what a first `uvx` of it downloads, in MiB, and `lean_download_mib` in the lean form; `tools` are
+    sorted by name. `pins`: the folder of the files for `--pin`, which is not looked into here.
     """
 
     name: str
@@ -76,6 +77,8 @@ class ServerContract(NamedTuple):
     tested: str
     download_mib: int
     tools: tuple[Tool, ...]
+    pins: Path
+    lean_download_mib: int
 
 
 class Skill(NamedTuple):
@@ -140,6 +143,7 @@ def validate(root: Path) -> None:
     bundle = load(root)
     for skill in bundle.skills:
         _check_skill(skill, bundle.version)
+    _check_pins(bundle.server)
 
 
 def _load_own() -> Bundle:
@@ -240,6 +244,8 @@ def _server(manifest: _Manifest) -> ServerContract:
         tested=manifest.get(("server",), "tested", str),
         download_mib=manifest.get(("server",), "download_mib", int),
         tools=tuple(_tool(manifest, name) for name in names),
+        pins=manifest.path.parent / "server",
+        lean_download_mib=manifest.get(("server",), "lean_download_mib", int),
     )
 
 
@@ -354,6 +360,15 @@ def _check_schema(path: Path) -> None:
     validator = jsonschema.Draft202012Validator(json.loads(_read_text(SCHEMA_FILE)))
     for error in sorted(validator.iter_errors(manifest.data), key=lambda found: list(map(str, found.absolute_path))):
         raise manifest.error(tuple(error.absolute_path), error.message)
+
+
+def _check_pins(server: ServerContract) -> None:
+    for name in ("full.txt", "lean.txt"):
+        if f"\n{server.package}=={server.tested} " not in _read_text(server.pins / name):
+            raise BundleError(
+                f"{server.pins / name} is not for {server.package} {server.tested}",
+                "python installer/tools/lock_server.py writes it",
+            )
 
 
 def _check_skill(skill: Skill, version: str) -> None:

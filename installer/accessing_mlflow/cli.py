@@ -78,7 +78,11 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
     callback=_variables,
     help="Add a variable to the entry; NAME alone refers to the user's own variable. Repeatable.",
 )
-@click.option("--pin", is_flag=True, help="Run the version of the MCP server that this release was tested with.")
+@click.option(
+    "--pin/--no-pin",
+    default=None,
+    help="Run the tested version of the MCP server and of all it needs, without asking the package index.",
+)
 @click.option("--allow-writes", is_flag=True, help="Do not deny the agent the server's tools that write and delete.")
 @click.option("--demo", is_flag=True, help="Fill the local store with made-up runs to try it with.")
 @click.option("--bundle", "folder", metavar="DIR", type=click.Path(), help="Install the skill from another bundle.")
@@ -92,7 +96,7 @@ def install(
     scope: str,
     tracking_uri: str | None,
     variables: dict[str, str | None],
-    pin: bool,
+    pin: bool | None,
     allow_writes: bool,
     demo: bool,
     folder: str | None,
@@ -101,7 +105,7 @@ def install(
     force: bool,
     no_verify: bool,
 ) -> None:
-    """Install the accessing-mlflow skill and its MCP server entry for CLIENT (claude, cursor)."""
+    """Install the accessing-mlflow skill and its MCP server entry for CLIENT (claude, cursor, codex)."""
     with _edge("install", as_json) as run:
         if demo and no_verify:
             raise UsageError("--demo needs MLflow to fill the store, and --no-verify starts nothing")
@@ -129,8 +133,8 @@ def install(
 @click.option("--force", is_flag=True, help="Remove a skill that was edited; a copy is kept in the backups.")
 @_version_option
 def uninstall(names: tuple[str, ...], scope: str, purge: bool, check: bool, as_json: bool, force: bool) -> None:
-    """Remove what skill-install installed for CLIENT (claude, cursor), and nothing else."""
-    from .plan_uninstall import Context, plan_purge, plan_uninstall
+    """Remove what skill-install installed for CLIENT (claude, cursor, codex), and nothing else."""
+    from .plan_uninstall import Context, plan_purge, plan_uninstall, unused_pins
 
     with _edge("uninstall", as_json) as run:
         run.use()
@@ -140,6 +144,7 @@ def uninstall(names: tuple[str, ...], scope: str, purge: bool, check: bool, as_j
         def make_plans(record: Record) -> list[Plan]:
             context = Context(scope, force, run.env, run.bundle, record, removing)
             plans = [plan_uninstall(client, context) for client in removing]
+            plans[-1] = plans[-1]._replace(steps=(*plans[-1].steps, *unused_pins(context)))
             return [*plans, plan_purge(context, run.embedded_uri)] if purge else plans
 
         if check:
@@ -157,7 +162,7 @@ def uninstall(names: tuple[str, ...], scope: str, purge: bool, check: bool, as_j
 @_json
 @_version_option
 def doctor(names: tuple[str, ...], offline: bool, verbose: bool, as_json: bool) -> None:
-    """Say what is wrong with the installation for CLIENT (claude, cursor), and what mends it.
+    """Say what is wrong with the installation for CLIENT (claude, cursor, codex), and what mends it.
 
     Without CLIENT: for every client found on this machine.
     """
@@ -254,6 +259,10 @@ def _edge(command: str, as_json: bool) -> Iterator[_Run]:
     except InstallerError as error:
         _show_error(error, run)
         run.exit_code = 2 if isinstance(error, UsageError) else 1
+    except OSError as error:  # a folder on the way to what we look at may not be entered, say
+        place = f"{error.filename}: " if error.filename else ""
+        _show_error(InstallerError(f"{place}{error.strerror or error}", "see who may read and enter it"), run)
+        run.exit_code = 1
     except RecursionError:
         _show_error(InstallerError("an entry is nested too deeply; the file was left as it was"), run)
         run.exit_code = 1

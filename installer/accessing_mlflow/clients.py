@@ -11,10 +11,11 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from . import expansion, project
-from .documents import Format, jsonc
+from . import dialects, expansion, project
+from .documents import Format, jsonc, toml
+from .entry import Entry
 from .environment import Environment
 from .errors import InstallerError, UsageError
 
@@ -48,6 +49,10 @@ class Entries(NamedTuple):
         return "".join((f".{key}" if key.replace("_", "").isalnum() else f'["{key}"]') for key in self.keys).lstrip(".")
 
 
+def _as_it_is(entry: Entry) -> Entry:
+    return entry
+
+
 class Client(NamedTuple):
     """A row. Scopes are listed as `--scope` offers them; `precedence` has the winning scope first."""
 
@@ -76,11 +81,21 @@ class Client(NamedTuple):
     """By scope, where the list of tools that the agent is denied lies."""
     tool_rule: str = ""
     """How a rule names a tool: `%(server)s` and `%(tool)s`."""
+    denials_in_entry: bool = False
+    """Whether that list is a member of the server entry itself."""
     unguarded: str = ""
     """What to tell the user of a client that has no such list everywhere."""
     asks: str = ""
     """How the user can do without being asked for what reads."""
     also_reads_skills: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    passed: frozenset[str] | None = None
+    """The variables of its own environment that it passes on to a server, with HOME and PATH; None: all."""
+    extras: Mapping[str, Any] = MappingProxyType({})
+    """Further members of an entry, where the user has none of that name."""
+    read_entry: Callable[[Entry], Entry] = _as_it_is
+    """An entry as this client spells it, as the rest of this program knows it ..."""
+    write_entry: Callable[[Entry], Entry] = _as_it_is
+    """... and back."""
     refuses_symlink: frozenset[str] = frozenset()
     """Scopes whose entry file the client refuses to read through a symlink."""
     next_step: Mapping[str, str] = MappingProxyType({})
@@ -196,10 +211,57 @@ CURSOR = Client(
         "user": "Restart Cursor; MLflow appears under Settings > Tools & MCP.",
         "project": "Open the project in Cursor and switch MLflow on under Settings > Tools & MCP.",
     },
+    passed=frozenset(["USER", "LOGNAME", "LANG", "SHELL", "TMPDIR", "DISPLAY"]),
     folders={"cli": cursor_cli},
 )
 
-CLIENTS: Mapping[str, Client] = {client.name: client for client in (CLAUDE, CURSOR)}
+
+def codex_home(env: Environment) -> Path:
+    """Codex's folder. CODEX_HOME, where it is set, has to be there; empty means unset."""
+    moved = env.variables.get("CODEX_HOME")
+    return env.cwd / moved if moved else env.home / ".codex"
+
+
+# Codex gives a server 10 s to start unless the entry says otherwise, measured with 0.169.0.
+CODEX = Client(
+    name="codex",
+    title="Codex",
+    precedence=("project", "user"),
+    entries={
+        "user": Place("{codex}/config.toml", ("mcp_servers",)),
+        "project": Place("{project}/.codex/config.toml", ("mcp_servers",)),
+    },
+    skills={"user": "{home}/.agents/skills", "project": "{project}/.agents/skills"},
+    format=toml,
+    reference="${%s}",
+    references=expansion.BY_NAME,
+    expand=expansion.by_name,
+    comments=True,
+    desktop=False,
+    programs=("codex",),
+    denials={
+        "user": Place("{codex}/config.toml", ("mcp_servers", "MLflow", "disabled_tools")),
+        "project": Place("{project}/.codex/config.toml", ("mcp_servers", "MLflow", "disabled_tools")),
+    },
+    tool_rule="%(tool)s",
+    denials_in_entry=True,
+    passed=frozenset(
+        [
+            *("USER", "LOGNAME", "LANG", "LC_ALL", "SHELL", "TERM", "TMPDIR", "TZ"),
+            *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "PIP_CERT"),
+        ]
+    ),
+    extras={"startup_timeout_sec": 60},
+    read_entry=dialects.read_codex,
+    write_entry=dialects.write_codex,
+    next_step={
+        "user": "Restart Codex; there, /mcp lists MLflow.",
+        "project": "Start Codex in this project and trust the folder; there, /mcp lists MLflow.",
+    },
+    folders={"codex": codex_home},
+)
+
+CLIENTS: Mapping[str, Client] = {client.name: client for client in (CLAUDE, CURSOR, CODEX)}
 
 
 def resolve(template: str, client: Client, env: Environment) -> str:
@@ -236,13 +298,16 @@ def ignored(client: Client, env: Environment) -> list[Entries]:
     return found
 
 
-def denials(client: Client, scope: str, env: Environment) -> Entries | None:
-    """Where `client` reads the list of tools that the agent is denied in `scope`; None where it has none."""
+def denials(client: Client, scope: str, env: Environment, *, even_absent: bool = False) -> Entries | None:
+    """Where `client` reads the list of tools that the agent is denied in `scope`; None where it has none.
+
+    `even_absent`: also in a file of the client's own that is not there.
+    """
     place = client.denials.get(scope)
     if place is None:
         return None
     found = _on_this_machine(place, client, env)
-    return None if place.optional and not found.file.exists() else found
+    return None if place.optional and not even_absent and not found.file.exists() else found
 
 
 def skills_folder(client: Client, scope: str, env: Environment) -> Path:

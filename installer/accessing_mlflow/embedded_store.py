@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -48,11 +48,11 @@ def uri(folder: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def create(folder: Path, uvx: str, requirement: str, environ: Mapping[str, str]) -> bool:
+def create(folder: Path, uvx: str, requirement: str, environ: Mapping[str, str], options: Sequence[str] = ()) -> bool:
     """Makes the store if it is not there, and says whether it did. `folder` gets mode 0700 where it is new.
 
-    `requirement` must bring the full MLflow: `uvx --from requirement python` runs its client, 4 s when warm. The file
-    appears whole or not at all. Raises StoreError.
+    `requirement` must bring the full MLflow: `uvx --from requirement python` runs its client, 4 s when warm; `options`
+    are what else uvx is given. The file appears whole or not at all. Raises StoreError.
     """
     import tempfile
 
@@ -65,7 +65,7 @@ def create(folder: Path, uvx: str, requirement: str, environ: Mapping[str, str])
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as staging:
             made = Path(staging)
-            _make(made, folder, uvx, requirement, environ)
+            _make(made, folder, [uvx, *options], requirement, environ)
             describe(made)
             if store.exists():  # made by another process meanwhile
                 return False
@@ -79,14 +79,14 @@ def create(folder: Path, uvx: str, requirement: str, environ: Mapping[str, str])
     return True
 
 
-def fill(folder: Path, uvx: str, requirement: str, environ: Mapping[str, str]) -> int:
-    """Adds the demo's made-up runs to the store that is there; how many there are more now. Raises StoreError."""
+def fill(folder: Path, uvx: str, requirement: str, environ: Mapping[str, str], options: Sequence[str] = ()) -> int:
+    """Adds the demo's made-up runs to the store that is there; how many there are more now. As `create` otherwise."""
     import subprocess
 
     from .processes import last_error, run
 
     script = str(Path(__file__).with_name("demo_runs.py"))
-    argv = [uvx, "--from", requirement, "python", script, uri(folder), str(folder / "artifacts")]
+    argv = [uvx, *options, "--from", requirement, "python", script, uri(folder), str(folder / "artifacts")]
     before = describe(folder).runs
     try:
         done = run(argv, {**environ, "MLFLOW_DISABLE_TELEMETRY": "true"}, cwd=folder, timeout=_MAKE_SECONDS)
@@ -127,12 +127,12 @@ def describe(folder: Path) -> StoreReport:
     return StoreReport(exists=True, experiments=experiments, runs=runs)
 
 
-def _make(made: Path, folder: Path, uvx: str, requirement: str, environ: Mapping[str, str]) -> None:
+def _make(made: Path, folder: Path, uvx: list[str], requirement: str, environ: Mapping[str, str]) -> None:
     import subprocess
 
     from .processes import last_error, run
 
-    argv = [uvx, "--from", requirement, "python", "-c", _MAKE, uri(made)]
+    argv = [*uvx, "--from", requirement, "python", "-c", _MAKE, uri(made)]
     variables = {**environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     try:
         done = run(argv, variables, cwd=folder, timeout=_MAKE_SECONDS)
@@ -141,7 +141,7 @@ def _make(made: Path, folder: Path, uvx: str, requirement: str, environ: Mapping
     if done.returncode != 0 or not (made / FILE).exists():
         raise StoreError(
             f"MLflow could not make the local store {folder / FILE}: {last_error(done.stderr) or done.returncode}",
-            f"see that this works: {uvx} --from '{requirement}' python -c 'import mlflow'",
+            f"see that this works: {' '.join(uvx)} --from '{requirement}' python -c 'import mlflow'",
         )
 
 

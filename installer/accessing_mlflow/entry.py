@@ -86,15 +86,20 @@ def runner_options(entry: Entry, package: str) -> list[str]:
     return [option for option in options if option not in ("--from", "--")]
 
 
+def runner_length(entry: Entry) -> int:
+    """How many of the args of an entry of ours belong to the runner's own name: those of `uv tool run` do."""
+    return _after_runner(entry.get("command"), entry.get("args", [])) or 0
+
+
 def pinned(entry: Entry, package: str, version: str) -> Entry:
-    """An entry of ours, at exactly `version`."""
+    """An entry of ours, at exactly `version`; at none in particular where that is empty."""
     index = _requirement_index(entry, package)
     if index is None:
         return entry
     args = list(entry["args"])
     found = _REQUIREMENT.fullmatch(args[index])
     assert found is not None
-    args[index] = f"{found['source'] or ''}{package}{found['extras'] or ''}=={version}"
+    args[index] = f"{found['source'] or ''}{package}{found['extras'] or ''}{version and f'=={version}'}"
     return {**entry, "args": args}
 
 
@@ -158,8 +163,9 @@ _ABSENT = object()
 def _undone_member(before: object, installed: object, current: object) -> object:
     if current == installed:
         return before
-    if isinstance(before, dict) and isinstance(installed, dict) and isinstance(current, dict):
-        return _undone_members(before, installed, current)
+    if isinstance(installed, dict) and isinstance(current, dict) and (before is _ABSENT or isinstance(before, dict)):
+        rest = _undone_members(before if isinstance(before, dict) else {}, installed, current)
+        return _ABSENT if before is _ABSENT and not rest else rest
     return current
 
 
@@ -190,15 +196,20 @@ def _rule(error: Any) -> str:
     return f"{error.validator} must be {error.validator_value}"
 
 
+_LISTS = ("env_vars", "disabled_tools", "enabled_tools")
+_NUMBERS = ("startup_timeout_sec", "tool_timeout_sec")
+
+
 def _is_plain(entry: object) -> bool:
-    if not isinstance(entry, dict) or not entry.keys() <= {"command", "args", "env"} or "command" not in entry:
+    if not isinstance(entry, dict) or not entry.keys() <= {"command", "args", "env", *_LISTS, *_NUMBERS}:
         return False
-    args, env = entry.get("args", []), entry.get("env", {})
+    env = entry.get("env", {})
     return (
-        isinstance(entry["command"], str)
+        isinstance(entry.get("command"), str)
         and entry["command"] != ""
-        and isinstance(args, list)
-        and all(isinstance(arg, str) for arg in args)
+        and all(isinstance(entry.get(key, []), list) for key in ("args", *_LISTS))
+        and all(isinstance(text, str) for key in ("args", *_LISTS) for text in entry.get(key, []))
+        and all(type(entry.get(key, 0)) in (int, float) for key in _NUMBERS)
         and isinstance(env, dict)
         and all(isinstance(value, str) for value in env.values())
     )

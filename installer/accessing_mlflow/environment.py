@@ -49,6 +49,11 @@ class Environment(NamedTuple):
         )
 
     @property
+    def server_folder(self) -> Path:
+        """Where the files lie that pinned entries name: beside the store, a folder for each edition of them."""
+        return self.store_folder.parent / "server"
+
+    @property
     def path_folders(self) -> tuple[Path, ...]:
         """The folders on PATH, in order."""
         return tuple(Path(part) for part in self.variables.get("PATH", "").split(os.pathsep) if part)

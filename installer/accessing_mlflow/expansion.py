@@ -11,6 +11,14 @@ CLAUDE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 CURSOR = re.compile(r"\$\{(?:env:(\w+)|(userHome|workspaceFolder|workspaceFolderBasename|pathSeparator|/))\}")
 
 
+BY_NAME = re.compile(r"\$\{(\w+)\}")
+
+
+def by_name(text: str, env: Environment) -> str:
+    """A client that passes on variables by their name only: see `dialects`."""
+    return BY_NAME.sub(lambda match: env.variables.get(match.group(1), match.group()), text)
+
+
 def claude(text: str, env: Environment) -> str:
     """Claude Code: `${NAME}` and `${NAME:-default}`; an unset name without default stays as literal text."""
 

@@ -7,9 +7,11 @@ Measured with uv 0.13.9 and mlflow-mcp 0.4.1, 8,690 files: uv 12 s, Python 16 to
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from .errors import InstallerError
 from .processes import last_error, run
@@ -45,6 +47,7 @@ _REMEDIES = (
     (r"\b40[137]\b", "check the credentials of the package index or proxy that uv uses, then run it again"),
     (r"dns error|lookup address|sending request|[Cc]onnect|timed out|timeout|HTTP status", _NETWORK),
     (r"not found in the package registry", "check the name, and the package index that uv uses (UV_DEFAULT_INDEX)"),
+    (r"unexpected argument", "upgrade uv (uv self update, or as it was installed), then run it again"),
     (
         r"interpreter|Python[ >=<]|no wheels with a matching|platform",
         "let uv use another Python: uv python install 3.12",
@@ -54,8 +57,71 @@ _REMEDIES = (
 )
 
 
+_MISMATCH = r"Hash mismatch for `([^`]+)`"
+
+
 class FetchError(InstallerError):
     """uv could not fetch the package; with its last error line and a next step."""
+
+
+class HashMismatch(FetchError):
+    """The package index serves another file than the one that was tested."""
+
+
+def check_hashes(
+    uv: str,
+    python: str,
+    constraints: Path,
+    overrides: Path | None,
+    environ: Mapping[str, str],
+    *,
+    progress: bool,
+) -> None:
+    """Fetches what `constraints` names for `python` into uv's cache; uv compares every archive with its hashes there.
+
+    Archives that are in the cache already are compared too: uv keeps their hashes. The network is asked only for what
+    is missing. Afterwards `uvx` can make the server's environment from the cache alone. Raises FetchError.
+    """
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="accessing-mlflow-", ignore_cleanup_errors=True) as folder:
+        place = Path(folder)  # also as the working directory: uv takes settings from a project's
+        made = _run(uv, ["venv", "--no-project", "--python", python, "environment"], environ, place, progress)
+        if made is None:
+            command = [
+                "pip",
+                "install",
+                "--python",
+                "environment",
+                "--require-hashes",
+                "--requirement",
+                str(constraints),
+            ]
+            command += ["--overrides", str(overrides)] if overrides else []
+            if os.name != "nt":
+                command += ["--link-mode", "symlink"]  # nothing is copied
+            made = _run(uv, [*command, "--offline"], environ, place, echo=False)
+            if made is not None and not re.search(_MISMATCH, made):
+                made = _run(uv, command, environ, place, progress)
+    if made is None:
+        return
+    if found := re.search(_MISMATCH, made):
+        raise HashMismatch(
+            f"the package index serves another file for {found[1]} than the one that was tested",
+            "see which index uv uses (UV_DEFAULT_INDEX, uv.toml); until that is known, start no MLflow server from it",
+        )
+    raise FetchError(
+        f"cannot fetch the pinned server: {last_error(made) or 'uv failed'}", _remedy(made, uv, "mlflow-mcp")
+    )
+
+
+def _run(uv: str, arguments: list[str], environ: Mapping[str, str], cwd: Path, echo: bool) -> str | None:
+    """None where uv succeeds, otherwise what it says. Raises FetchError where it cannot be started."""
+    try:
+        done = run([uv, *arguments], environ, cwd=cwd, echo=echo)
+    except OSError as error:
+        raise FetchError(f"{uv} cannot be started: {error.strerror}", "install uv, then run it again") from error
+    return None if done.returncode == 0 else done.stderr
 
 
 def fetched(uvx: str, requirement: str, environ: Mapping[str, str], options: Sequence[str] = ()) -> bool:

@@ -72,6 +72,7 @@ def rewrite(
     *,
     announce: Announce | None = None,
     lock: Lock = _no_lock,
+    private: bool = True,
 ) -> tuple[bytes | None, bytes | None]:
     """Makes `edit` of the content of `file` its content, atomically; gives the content before and after.
 
@@ -79,9 +80,10 @@ def rewrite(
     `announce` is told what is about to be written in place of what. All that takes time happens before `lock` is
     taken: under it the file is read again, and where it still holds what the edit was made in, the new file takes its
     place. Where another program changed it, the edit is made anew, now under the lock. A symlink is written through;
-    mode and owner stay; a new file is readable by its owner only. Raises FileError, and whatever the others raise.
+    mode and owner stay; a new file is readable by its owner only, unless it is not `private`. Raises FileError, and
+    whatever the others raise.
     """
-    change = _Change(file)
+    change = _Change(file, 0o600 if private else 0o666)
     try:
         if not change.prepare(edit, announce):
             return change.before, change.after
@@ -97,8 +99,9 @@ def rewrite(
 class _Change:
     """One change of `file`: the content that it was made in, and the temporary file that is to take its place."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, mode: int) -> None:
         self._file = file
+        self._mode = mode
         self._target = Path(os.path.realpath(file))
         self._seen: os.stat_result | None = None
         self._temporary: Path | None = None
@@ -121,7 +124,7 @@ class _Change:
             name = f".{self._target.name}{TEMPORARY}{os.getpid()}.{secrets.token_hex(4)}.tmp"
             self._temporary = self._target.with_name(name)
             with _named(self._file):
-                _write_new(self._temporary, self.after, self._seen)
+                _write_new(self._temporary, self.after, self._mode, self._seen)
         return True
 
     def carry_out(self, check: Check) -> bool:
@@ -213,8 +216,8 @@ def _write_in_place(target: Path, data: bytes) -> None:
         os.fsync(stream.fileno())
 
 
-def _write_new(temporary: Path, data: bytes, like: os.stat_result | None) -> None:
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def _write_new(temporary: Path, data: bytes, mode: int, like: os.stat_result | None) -> None:
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode if like is None else 0o600)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(data)
         stream.flush()

@@ -120,7 +120,9 @@ def clear(folder: Path, keep: Collection[Path]) -> None:
             for child in folder.iterdir():
                 clear(child, keep) if child.is_dir() else child.unlink()
     except OSError as error:
-        raise FolderError(f"{folder} cannot be removed: {error.strerror}") from None
+        raise FolderError(
+            f"{folder} cannot be removed: {error.strerror or error}", f"see what is in {folder}"
+        ) from None
 
 
 def is_empty(folder: Path) -> bool:

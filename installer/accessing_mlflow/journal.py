@@ -33,11 +33,15 @@ class EntryChange(NamedTuple):
 
 
 class SkillChange(NamedTuple):
-    """The skill folder `folder` comes to hold `files` (None: it goes), by way of the folder `staging`."""
+    """The folder `folder`, a skill's or that of a pin, comes to hold `files` (None: it goes), by way of
+    the folder `staging`.
+    """
 
     folder: str
     staging: str
     files: dict[str, str] | None
+    known: dict[str, Any] | None = None
+    """What the record had of it before."""
 
 
 class Journal(NamedTuple):
@@ -94,9 +98,14 @@ def recover(folder: Path) -> bool:
             with locks.of_claude_code(Path(entry.file)):  # the killed run's is taken over once it is stale
                 pass
     # Folders are remembered before they are made, without an entry in the journal.
-    known = records.read(folder).folders
-    record = record._replace(folders=tuple(dict.fromkeys((*record.folders, *known))))
-    if _is_done(entry) if entry is not None else _is_done_skill(skills[-1]):
+    there = records.read(folder)
+    record = record._replace(folders=tuple(dict.fromkeys((*record.folders, *there.folders))))
+    if not (_is_done(entry) if entry is not None else _is_done_skill(skills[-1])):
+        record = there
+    for change in skills:  # one that was undone by a run that could not write its record any more
+        if change.known is not None and not _is_done_skill(change):
+            record = record.with_skill(Path(change.folder), records.skill_from_data(change.known))
+    if record != there:
         files.rewrite(folder / records.FILE, lambda _: records.to_bytes(record))
     remove(folder)
     return True

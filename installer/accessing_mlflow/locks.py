@@ -37,6 +37,7 @@ def of_this_program(folder: Path, wait: float = WAIT) -> Iterator[None]:
     deadline = time.monotonic() + wait
     descriptor = _locked(file)
     while descriptor is None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # who had it may have removed the folder at its end
         if time.monotonic() > deadline:
             raise LockError(f"another run of this program has been busy for {wait:.0f} s ({file})", "run this again")
         time.sleep(_POLL)
@@ -53,6 +54,8 @@ def _locked(file: Path) -> int | None:
     """The locked file's descriptor; None where another has it, or has just removed it."""
     try:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    except FileNotFoundError:
+        return None
     except PermissionError as error:
         if os.name == "nt":  # being removed by the one who had it
             return None

@@ -13,6 +13,7 @@ from .clients import Client, Entries
 from .entry import Entry
 from .environment import Environment
 from .errors import InstallerError
+from .plan_pin import plan_pin
 from .request import Conflict, Context
 from .steps import UNCHANGED, EntryStep, FolderStep, Note, Plan, SkillStep, Step, installation
 from .tracking_uri import Choice
@@ -26,22 +27,29 @@ def plan_install(client: Client, context: Context) -> Plan:
     uvx = _uvx(context)
     found, warnings = reading.accepted_servers(client, request.scope, place)
     notes = [Note("warning", text) for text in warnings]
-    existing = _existing(found.get(name), place, context)
+    existing = _existing(client, found.get(name), place, context)
     choice = plan_uri.choose(client, place, existing, found, context)
     if request.demo and not choice.embedded:
         shown = f"{redact.uri(choice.value)} ({choice.source})"
         raise InstallerError(f"--demo fills the local store and no other; the tracking URI is {shown}", "leave it out")
     notes += plan_uri.notes(choice, request.scope)
     command = uvxs.written(uvx, desktop=client.desktop, shared=request.scope == "project", env=env)
-    after = _entry(client, place, existing, choice, command, context)
+    entry = _entry(client, place, existing, choice, command, context)
+    planned = plan_pin(client, place, existing, entry, uvx, context)
+    after = client.write_entry(planned.entry)
+    if client.denials_in_entry:
+        after = guard.in_entry(client, after, place, context)
     notes += _entry_notes(client, place, found.get(name), after, uvx, context)
+    notes += planned.notes
     steps: list[Step] = []
     if choice.embedded:
         steps.append(_store_step(client, context))
     steps += [_skill_step(client, skill, context) for skill in context.bundle.skills]
     steps += _guard_steps(client, context)
     notes += _guard_notes(client, steps, existing is None, context)
+    steps += planned.before
     steps.append(_entry_step(client, place, found.get(name), after, existing is None, context))
+    steps += planned.after
     return Plan(client, request.scope, tuple(steps), tuple(notes), choice, uvx)
 
 
@@ -54,7 +62,7 @@ def _uvx(context: Context) -> Uvx | None:
         return None
 
 
-def _existing(found: object, place: Entries, context: Context) -> Entry | None:
+def _existing(client: Client, found: object, place: Entries, context: Context) -> Entry | None:
     """The entry that is there if it is ours; None where it is absent or to be replaced. Raises Conflict."""
     server = context.bundle.server
     if found is None:
@@ -65,7 +73,7 @@ def _existing(found: object, place: Entries, context: Context) -> Entry | None:
             entries.check_shape(found, f"{place.file}#/{'/'.join((*place.keys, server.name))}")
         if not is_other and entries.is_ours(found, server.package):
             assert isinstance(found, dict)
-            return found
+            return client.read_entry(found)
     except entries.EntryError:
         if not context.request.force:
             raise
@@ -91,9 +99,8 @@ def _entry(
 ) -> Entry:
     server, request = context.bundle.server, context.request
     entry = existing or entries.new(command, server.package)
+    entry = {**entry, **{name: value for name, value in client.extras.items() if name not in entry}}
     entry = {**entry, "command": _command(entry["command"], command, request.scope, context.env)}
-    if request.pin:
-        entry = entries.pinned(entry, server.package, server.tested)
     given = {
         name: client.reference % name if value is None else value for name, value in (request.variables or {}).items()
     }
@@ -159,13 +166,18 @@ def _entry_step(
         outcome = "unchanged"
     else:
         outcome = "replaced" if replaces else "updated"
-    return EntryStep(client.name, context.request.scope, place, context.bundle.server.name, before, after, outcome)
+    detail = ""
+    if client.denials_in_entry and not context.request.allow_writes:
+        detail = guard.detail(client, context.bundle.server)
+    return EntryStep(
+        client.name, context.request.scope, place, context.bundle.server.name, before, after, outcome, detail
+    )
 
 
 def _guard_steps(client: Client, context: Context) -> list[EntryStep]:
     """Before the entry, so that no tool is there unguarded: the rules that deny the agent every tool that writes."""
     place = clients.denials(client, context.request.scope, context.env)
-    if place is None:
+    if place is None or client.denials_in_entry:
         return []
     found = reading.denied(client, place)
     if context.request.allow_writes:
@@ -173,13 +185,16 @@ def _guard_steps(client: Client, context: Context) -> list[EntryStep]:
     wanted = guard.rules(client, context.bundle.server)
     after = [*(found or ()), *guard.missing(wanted, found or ())]
     outcome = "unchanged" if after == found else "added" if found is None else "updated"
-    detail = f"the agent is denied the {len(wanted)} tools that write"
+    detail = guard.detail(client, context.bundle.server)
     return [guard.step(client, context.request.scope, place, found, after, outcome, detail)]
 
 
 def _guard_notes(client: Client, steps: list[Step], is_new: bool, context: Context) -> Iterator[Note]:
     server = context.bundle.server
     if context.request.allow_writes:
+        place = clients.denials(client, context.request.scope, context.env)
+        if place is not None and not any(step.name == "guard" for step in steps) and not client.denials_in_entry:
+            yield from guard.left(client, place, server, context.env)
         return
     for step in steps:
         if step.name == "guard" and step.outcome not in UNCHANGED and client.asks:

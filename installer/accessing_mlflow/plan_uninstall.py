@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import clients, guard, installed_skill, reading, tracking_uri
+from . import clients, guard, installed_skill, pin, reading, tracking_uri
 from . import entry as entries
 from .bundle import Bundle, Skill
 from .clients import CLIENTS, Client, Entries
@@ -14,7 +14,7 @@ from .environment import Environment
 from .plan_install import user_of
 from .record import Record, SkillRecord
 from .request import Conflict
-from .steps import EntryStep, FolderStep, Note, Plan, SkillStep, Step
+from .steps import EntryStep, FolderStep, Note, PinStep, Plan, SkillStep, Step
 
 
 class Context(NamedTuple):
@@ -32,7 +32,9 @@ def plan_uninstall(client: Client, context: Context) -> Plan:
     """The plan for one client. Raises InstallerError for all that would keep it from being carried out."""
     place = clients.entries(client, context.scope, context.env)
     entry_step, notes = _entry_step(client, place, context)
-    steps: list[Step] = [entry_step, *_guard_steps(client, context)]
+    guard_steps, guard_notes = _guard_steps(client, context)
+    notes += guard_notes
+    steps: list[Step] = [entry_step, *guard_steps]
     for skill in _skills(client, context):
         skill_steps, skill_notes = _skill_steps(client, skill, context)
         steps += skill_steps
@@ -58,21 +60,27 @@ def plan_purge(context: Context, embedded_uri: str) -> Plan:
 
 def _store_users(context: Context, embedded_uri: str) -> list[str]:
     """The entries, of this project and of any that the record knows, that stay and use the embedded store."""
-    name = context.bundle.server.name
-    places = {
-        f"{client.title}, {scope} scope": place for client, scope, place, _ in reading.live_entries(name, context.env)
-    }
-    for known in context.record.entries.values():
-        place = Entries(Path(known.file), known.keys[:-1], CLIENTS[known.client].format, shared=False)
-        if all((place.file, place.keys) != (other.file, other.keys) for other in places.values()):
-            places[f"{context.env.shown(place.file)}, {place.label}"] = place
-    going = {(place.file, place.keys) for place in _places(context)}
     return [
-        label
-        for label, place in places.items()
-        if (place.file, place.keys) not in going
-        and reading.variable(reading.servers_if_readable(place).get(name), tracking_uri.VARIABLE) == embedded_uri
+        label for label, entry in _staying(context) if reading.variable(entry, tracking_uri.VARIABLE) == embedded_uri
     ]
+
+
+def _staying(context: Context) -> Iterator[tuple[str, Any]]:
+    """The entries that stay, of this project and of any that the record knows, each with its label."""
+    going = {(place.file, place.keys) for place in _places(context)}
+    for label, place, entry in reading.known_entries(context.bundle.server.name, context.env, context.record):
+        if (place.file, place.keys) not in going:
+            yield label, entry
+
+
+def unused_pins(context: Context) -> Iterator[Step]:
+    """Steps that remove the files of pinned entries that are gone, after all others."""
+    env, last = context.env, context.removing[-1]
+    folders = sorted(env.server_folder.iterdir()) if env.server_folder.is_dir() else []
+    staying = [entry for _, entry in _staying(context)] if folders else []
+    for folder in folders:
+        if not any(pin.uses(entry, folder) for entry in staying):
+            yield PinStep(last.name, context.scope, folder, None, {}, "removed")
 
 
 def _places(context: Context) -> Iterator[Entries]:
@@ -93,21 +101,26 @@ def _entry_step(client: Client, place: Entries, context: Context) -> tuple[Entry
     where = f"{context.env.shown(place.file)}: {place.label}.{name}"
     if not entries.is_ours(found, package):
         return step("left", found), [Note("warning", f"{where} runs something else; left alone")]
-    if known is None or (known.before == known.installed and context.force):
-        return step("removed", None), []
-    if known.before == known.installed:
-        return step("left", found), [Note("info", f"{where} was there before; left alone (--force removes it)")]
+    if known is None or known.before == known.installed:
+        if context.force:
+            return step("removed", None), []
+        why = "was there before" if known else "is not in this program's record"
+        return step("left", found), [Note("info", f"{where} {why}; left alone (--force removes it)")]
     after = entries.undone(known.before, known.installed, found, package)
+    if after is not None and entries.is_ours(after, package) and pin.of_entry(after, context.env):
+        after = pin.unpinned(after, context.bundle.server, context.env)  # its files go
     if after == found:
         return step("left", found), []
     return step("removed" if after is None else "restored", after), []
 
 
-def _guard_steps(client: Client, context: Context) -> list[EntryStep]:
-    place = clients.denials(client, context.scope, context.env)
-    if place is None or context.record.entry(place.file, place.keys) is None:
-        return []
-    return guard.removal(client, context.scope, place, reading.denied(client, place), context.record)
+def _guard_steps(client: Client, context: Context) -> tuple[list[EntryStep], list[Note]]:
+    place = clients.denials(client, context.scope, context.env, even_absent=True)
+    if place is None or client.denials_in_entry:
+        return [], []
+    if context.record.entry(place.file, place.keys) is not None:
+        return guard.removal(client, context.scope, place, reading.denied(client, place), context.record), []
+    return [], guard.left(client, place, context.bundle.server, context.env)
 
 
 def _skills(client: Client, context: Context) -> list[Skill]:
@@ -138,8 +151,9 @@ def _skill_steps(client: Client, skill: Skill, context: Context) -> tuple[list[S
     needed_by = _other_scope(client, known, me, context)
     if needed_by:
         return [step("kept", f"in use in {needed_by}")], []
-    if known and known.found and not context.force:
-        return [step("left")], [Note("info", f"{env.shown(folder)} was there before; left alone (--force removes it)")]
+    if (known is None or known.found) and not context.force:
+        why = "was there before" if known else "is not in this program's record"
+        return [step("left")], [Note("info", f"{env.shown(folder)} {why}; left alone (--force removes it)")]
     if found.state == "edited" and not context.force:
         listed = "\n  ".join((f"{folder} was edited:", *found.differences))
         raise Conflict(listed, "--force removes it and keeps a copy in the backups")

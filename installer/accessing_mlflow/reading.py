@@ -12,6 +12,7 @@ from .clients import CLIENTS, Client, Entries, entries, ignored
 from .documents import DocumentError
 from .environment import Environment
 from .errors import InstallerError
+from .record import Record
 
 
 class BrokenFile(InstallerError):
@@ -142,6 +143,26 @@ def live_entries(name: str, env: Environment) -> Iterator[tuple[Client, str, Ent
             entry = servers_if_readable(place).get(name)
             if entry is not None:
                 yield client, scope, place, entry
+
+
+def known_entries(name: str, env: Environment, record: Record) -> Iterator[tuple[str, Entries, Any]]:
+    """Entries called `name`, each with a label for people and its place: those of `live_entries`, and those of other
+    projects that the record knows. What cannot be read counts as it was installed.
+    """
+    seen = []
+    for client, scope, place, entry in live_entries(name, env):
+        seen.append((place.file, place.keys))
+        yield f"{client.title}, {scope} scope", place, entry
+    for known in record.entries.values():
+        place = Entries(Path(known.file), known.keys[:-1], CLIENTS[known.client].format, shared=False)
+        if (place.file, place.keys) in seen:
+            continue
+        try:
+            entry = servers(place).get(name)
+        except InstallerError:
+            entry = known.installed
+        if entry is not None:
+            yield f"{env.shown(place.file)}, {place.label}", place, entry
 
 
 def variable(entry: object, name: str) -> str:

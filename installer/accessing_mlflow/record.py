@@ -228,13 +228,13 @@ def from_data(data: Any) -> Record:
         )
         for key, item in data["entries"].items()
     }
-    skills = {
-        key: SkillRecord(
-            _of(str, item["version"]), _of(dict, item["files"]), _texts(item["users"]), bool(item["found"])
-        )
-        for key, item in data["skills"].items()
-    }
+    skills = {key: skill_from_data(item) for key, item in data["skills"].items()}
     return Record(entries, skills, _texts(data["folders"]), _texts(data["objects"]))
+
+
+def skill_from_data(item: Any) -> SkillRecord:
+    """Raises KeyError or TypeError for anything that is not a SkillRecord's data."""
+    return SkillRecord(_of(str, item["version"]), _of(dict, item["files"]), _texts(item["users"]), bool(item["found"]))
 
 
 def _texts(values: Any) -> tuple[str, ...]:

@@ -21,7 +21,8 @@ class Request(NamedTuple):
     scope: str = "user"
     tracking_uri: str | None = None
     variables: Mapping[str, str | None] | None = None
-    pin: bool = False
+    pin: bool | None = None
+    """None: an entry stays as it is, pinned or not."""
     allow_writes: bool = False
     force: bool = False
     verify: bool = True

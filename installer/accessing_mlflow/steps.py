@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from .bundle import Skill
+from .bundle import Hashes, Skill
 from .clients import Client, Entries
 from .tracking_uri import Choice
 from .uvx import Uvx
@@ -80,7 +80,27 @@ class FolderStep(NamedTuple):
         return self.folder
 
 
-Step: TypeAlias = EntryStep | SkillStep | FolderStep
+class PinStep(NamedTuple):
+    """The files that pinned entries name are put at `folder`, copied from `source` (None: the folder goes)."""
+
+    client: str
+    scope: str
+    folder: Path
+    source: Path | None
+    files: Hashes
+    outcome: str
+    detail: str = ""
+
+    @property
+    def name(self) -> str:
+        return "pin"
+
+    @property
+    def path(self) -> Path:
+        return self.folder
+
+
+Step: TypeAlias = EntryStep | SkillStep | FolderStep | PinStep
 
 
 class Note(NamedTuple):

@@ -66,6 +66,77 @@ def is_in_cache(path: Path, env: Environment) -> bool:
     return any(part in (".cache", "Caches") or _UV_BUCKET.fullmatch(part) for part in path.parts)
 
 
+PYTHONS = ">=3.10,<3.15"
+"""The versions that the server and the files of `--pin` are for."""
+
+_ANY_PYTHON = "3.12"
+_PYTHON_SECONDS = 20.0
+
+_INDEXES = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX_STRATEGY")
+"""What uv's cache depends on: it has a part for each index."""
+
+
+def python(uvx: Uvx | None, env: Environment, *, desktop: bool) -> str:
+    """The Python for a pinned entry, as uv's --python takes it. Runs uv, which writes nothing.
+
+    A version, such as `3.11`, so that a Python that is installed later, and that nothing was fetched for, is not
+    taken instead. For a `desktop` client that would find another one, or none, with its short PATH: the program's
+    path. Where there is no Python in PYTHONS, a version that uv downloads.
+    """
+    if uvx is None:
+        return _ANY_PYTHON
+    version = _python(uvx, PYTHONS, dict(env.variables), "--show-version")
+    minor = ".".join(version.split(".")[:2]) or _ANY_PYTHON
+    if not desktop or not version or env.platform == "win32":
+        return minor
+    path = _python(uvx, minor, dict(env.variables))
+    short = {"HOME": str(env.home), "PATH": env.desktop_path}
+    return minor if _python(uvx, minor, short) == path else path
+
+
+def _python(uvx: Uvx, wanted: str, variables: dict[str, str], *options: str) -> str:
+    """What `uv python find` prints; empty where it finds none, or uv is not beside uvx."""
+    import subprocess
+
+    from .processes import output
+
+    command = [uv(uvx.path), "python", "find", "--system", "--no-project", "--no-python-downloads", "--no-cache"]
+    try:
+        code, found = output([*command, *options, wanted], variables, timeout=_PYTHON_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return found if code == 0 else ""
+
+
+def uv(uvx: Path) -> str:
+    """The uv that belongs to a uvx: beside it, or beside what it is a link to, as uvx itself looks for it."""
+    name = uvx.name.replace("uvx", "uv", 1)
+    beside = uvx.with_name(name)
+    return str(beside if beside.exists() else uvx.resolve().with_name(name))
+
+
+def shell_settings(env: Environment) -> dict[str, str]:
+    """What the shell tells uv, and a client from the desktop does not know: the cache, the settings, the indexes.
+
+    Without the passwords in addresses: uv's cache goes by the address alone.
+    """
+    own = own_folders(env)
+    found = {}
+    if env.variables.get("UV_CACHE_DIR") or env.variables.get("XDG_CACHE_HOME"):
+        found["UV_CACHE_DIR"] = str(env.cwd / own["UV_CACHE_DIR"])
+    if "UV_CONFIG_FILE" in own and (env.variables.get("UV_CONFIG_FILE") or env.variables.get("XDG_CONFIG_HOME")):
+        found["UV_CONFIG_FILE"] = str(env.cwd / own["UV_CONFIG_FILE"])
+    for name in _INDEXES:
+        if env.variables.get(name):
+            found[name] = without_passwords(env.variables[name])
+    return found
+
+
+def without_passwords(addresses: str) -> str:
+    """Addresses, separated by spaces, without user and password."""
+    return re.sub(r"://[^\s/?#]*@", "://", addresses)
+
+
 def own_folders(env: Environment) -> dict[str, str]:
     """Variables that lead uv to the user's own cache, interpreters, tools and settings from under another HOME.
 

@@ -57,14 +57,26 @@ def update_over_an_edited_skill(user: Machine) -> str:
 
 
 def removal(user: Machine) -> str:
-    user.succeed(INSTALL)
+    user.succeed(f"{INSTALL} --pin")
     return UNINSTALL
+
+
+def pinning(user: Machine) -> str:
+    user.succeed(INSTALL)
+    return f"{INSTALL} --pin"
+
+
+def unpinning(user: Machine) -> str:
+    user.succeed(f"{INSTALL} --pin")
+    return f"{INSTALL} --no-pin"
 
 
 SCENARIOS: dict[str, Callable[[Machine], str]] = {
     "install": first_install,
     "update": update_over_an_edited_skill,
     "uninstall": removal,
+    "pin": pinning,
+    "unpin": unpinning,
 }
 
 

@@ -71,6 +71,19 @@ def claude(machine: Machine, claude_program: Path) -> Machine:
     return machine
 
 
+@pytest.fixture
+def codex(machine: Machine, uv_cache: Path) -> Machine:
+    """The machine with the real Codex on PATH. It passes no UV_CACHE_DIR on, so uv's cache is where uv looks for it."""
+    program = Path(os.environ.get("TEST_CODEX", ""))
+    if not program.is_file():
+        missing("the real Codex is not here: tests/run installs it where npm is")
+    (Path(machine.variables["PATH"].split(os.pathsep)[0]) / "codex").symlink_to(program)
+    (machine.home / ".cache").mkdir()
+    (machine.home / ".cache/uv").symlink_to(uv_cache)
+    (machine.home / ".codex").mkdir()
+    return machine
+
+
 @pytest.fixture(scope="session")
 def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real MLflow server on 127.0.0.1; gives its address."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..clients import Client
 from ..errors import InstallerError
-from . import entry, machine, server, skill
+from . import entry, machine, pin, server, skill
 from .subject import Finding, Subject
 
 
@@ -34,6 +34,7 @@ CHECKS: tuple[Check, ...] = (
     Check("other-spelling", "scope", entry.other_spelling),
     Check("kept-versions", "scope", machine.kept_versions, verbose=True),
     Check("tracking-uri", "winner", entry.tracking_uri),
+    Check("pin", "winner", pin.pin),
     Check("mcp-server", "winner", server.mcp_server, online=True),
     Check("tracking-server", "winner", server.tracking_server, online=True),
 )

@@ -47,7 +47,7 @@ def guarded(subject: Subject) -> Finding | None:
     there = [rule for other in _denials(subject) for rule in reading.denied(client, other) or ()]
     open_to_it = guard.missing(wanted, there)
     if not open_to_it:
-        return Finding("ok", f"the agent is denied the {len(wanted)} tools that write", str(place.file))
+        return Finding("ok", guard.detail(client, subject.bundle.server), str(place.file))
     detail = f"the agent may use {len(open_to_it)} tools that write or delete, such as {open_to_it[0]}"
     return Finding("warning", detail, str(place.file), subject.command("skill-install"))
 

@@ -29,11 +29,7 @@ def mcp_server(subject: Subject) -> Finding | None:
     command = expand(found["command"], subject.env)
     args = [expand(arg, subject.env) for arg in found.get("args", [])]
     with tempfile.TemporaryDirectory(prefix="accessing-mlflow-") as home:
-        variables = {
-            **_client_variables(subject),
-            **_entry_variables(found, subject),
-            **_elsewhere(home, subject),
-        }
+        variables = variables_of_start(found, subject, home)
         try:
             report = servers.probe(command, args, variables, timeout=START_LIMIT, cwd=subject.env.cwd)
         except servers.ServerError as error:
@@ -92,23 +88,27 @@ def _local_store(subject: Subject, shown: str) -> Finding:
     return Finding("ok", f"the local store holds {report.runs} runs", shown)
 
 
+def variables_of_start(entry: Entry, subject: Subject, home: str) -> dict[str, str]:
+    """The environment in which the client starts the server of `entry`, but with a throw-away `home`: the server
+    writes settings there at every start.
+    """
+    given = _client_variables(subject)
+    if os.name == "nt":
+        return {**given, **_entry_variables(entry, subject)}
+    moved = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"), home)
+    own = own_folders(subject.env._replace(variables=given))
+    return {**given, **own, **_entry_variables(entry, subject), **moved}
+
+
 def _client_variables(subject: Subject) -> dict[str, str]:
-    """What the client passes on: a terminal client the shell's environment, a desktop one hardly anything."""
-    env = subject.env
-    if not subject.client.desktop or env.platform == "win32":
+    """What the client passes on: a terminal client the shell's environment, others hardly anything."""
+    client, env = subject.client, subject.env
+    if client.passed is None or (client.desktop and env.platform == "win32"):
         return dict(env.variables)
-    passed = ("USER", "LOGNAME", "LANG", "SHELL", "TMPDIR", "DISPLAY")
-    kept = {name: env.variables[name] for name in passed if name in env.variables}
-    return {**kept, "HOME": str(env.home), "PATH": env.desktop_path}
+    kept = {name: env.variables[name] for name in sorted(client.passed) if name in env.variables}
+    path = env.desktop_path if client.desktop else env.variables.get("PATH", "")
+    return {**kept, "HOME": str(env.home), "PATH": path}
 
 
 def _entry_variables(entry: Entry, subject: Subject) -> dict[str, str]:
     return {name: subject.client.expand(value, subject.env) for name, value in entry.get("env", {}).items()}
-
-
-def _elsewhere(home: str, subject: Subject) -> dict[str, str]:
-    """A home of its own for a server that is started to look at it: it writes settings there at every start."""
-    if os.name == "nt":
-        return {}
-    moved = {name: str(Path(home)) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")}
-    return {**moved, **own_folders(subject.env)}

@@ -60,7 +60,7 @@ class Subject:
             entries.check_shape(found, "")
         except InstallerError:
             return None
-        return found if entries.is_ours(found, self.bundle.server.package) else None
+        return self.client.read_entry(found) if entries.is_ours(found, self.bundle.server.package) else None
 
     @property
     def skill_folders(self) -> list[Path]:

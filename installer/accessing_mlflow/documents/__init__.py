@@ -11,7 +11,7 @@ A format module works on the file's bytes, neither reads nor writes a file, and 
 member stays as it is, and an edit that changes nothing returns `data` itself. A document that the format does not
 allow raises `DocumentError`; it is never mended, because only its owner knows what was meant.
 
-`jsonc` is JSON, with the comments and trailing commas that some clients allow.
+`jsonc` is JSON, with the comments and trailing commas that some clients allow; `toml` is TOML.
 """
 
 from __future__ import annotations
@@ -40,6 +40,15 @@ class Format(Protocol):
     def read_member(self, data: bytes, path: Sequence[str], default: object = None) -> Any: ...
 
     def relaxations(self, data: bytes) -> list[Relaxation]: ...
+
+
+def kept(old: Sequence[object], new: Sequence[object]) -> list[int]:
+    """The indexes of those items of `old`, in order, that `new` begins with: what an edit of an array leaves alone."""
+    found: list[int] = []
+    for index, item in enumerate(old):
+        if len(found) < len(new) and item == new[len(found)]:
+            found.append(index)
+    return found
 
 
 class DocumentError(InstallerError):

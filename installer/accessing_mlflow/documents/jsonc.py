@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, NoReturn, cast
 
-from accessing_mlflow.documents import DocumentError, Relaxation
+from accessing_mlflow.documents import DocumentError, Relaxation, kept
 
 __all__ = ["Relaxation", "read_member", "relaxations", "remove_member", "set_member"]
 
@@ -69,9 +69,9 @@ def set_member(data: bytes, path: Sequence[str], value: object) -> bytes:
     old, new = _load(_COMPARED, data, start, end, relaxed), _COMPARED.decode(json.dumps(value))
     if old == new:
         return data
-    if isinstance(old, list) and isinstance(value, list) and (kept := _kept(old, new)):
-        removed = [index for index in range(len(old)) if index not in kept]
-        return _set_items(data, keys, removed, value[len(kept) :])
+    if isinstance(old, list) and isinstance(value, list) and (stay := kept(old, new)):
+        removed = [index for index in range(len(old)) if index not in stay]
+        return _set_items(data, keys, removed, value[len(stay) :])
     if data[start : start + 1] in (b"{", b"[") and end - start > 2 and not _has_newline(data[start:end]):
         style = style._replace(one_line=True)
     return _splice(data, start, _render(value, style), end)
@@ -535,15 +535,6 @@ def _content(between: bytes) -> tuple[int | None, bool, int]:
 
 
 # Arrays
-
-
-def _kept(old: list[Any], new: list[Any]) -> list[int]:
-    """The indexes of those items of `old`, in order, that `new` begins with."""
-    kept: list[int] = []
-    for index, item in enumerate(old):
-        if len(kept) < len(new) and item == new[len(kept)]:
-            kept.append(index)
-    return kept
 
 
 def _set_items(data: bytes, keys: list[str], removed: Sequence[int], added: Sequence[Any]) -> bytes:
