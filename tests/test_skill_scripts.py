@@ -262,6 +262,13 @@ class TestWhereTheServerIs:
         (tmp_path / ".cursor" / "mcp.json").write_text(text)
         assert self.answer(fake, tmp_path, {"SERVER": fake[1]}) == ""
 
+    def test_codexs_entry(self, fake: tuple[FakeMlflow, str], tmp_path: Path) -> None:
+        (tmp_path / ".codex").mkdir()
+        entry = '[mcp_servers.MLflow]\ncommand = "uvx"\nargs = ["mlflow-mcp"]\n[mcp_servers.MLflow.env]\n'
+        variables = f'MLFLOW_TRACKING_URI = "{fake[1]}"\nMLFLOW_TRACKING_TOKEN = "t0k"\n'
+        (tmp_path / ".codex" / "config.toml").write_text(entry + variables)
+        assert self.answer(fake, tmp_path) == "Bearer t0k"
+
     def test_credentials_file(self, fake: tuple[FakeMlflow, str], tmp_path: Path) -> None:
         (tmp_path / ".mlflow").mkdir()
         text = "[mlflow]\nmlflow_tracking_username = u\nmlflow_tracking_password = p%%\n"

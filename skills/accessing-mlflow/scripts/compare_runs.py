@@ -1,7 +1,7 @@
 #!/usr/bin/env -S uv run --no-project --script
 # /// script
 # requires-python = ">=3.10"
-# dependencies = ["pyyaml>=6"]
+# dependencies = ["pyyaml>=6", "tomli>=2; python_version < '3.11'"]
 # ///
 """Compare evaluations in MLflow: scores with their errors, task by task, and what differs in the configuration.
 

@@ -163,10 +163,10 @@ def find_server(option: str = "", environ: Mapping[str, str] = os.environ, cwd: 
 
 
 def _entries(environ: Mapping[str, str], cwd: Path) -> Iterator[Server]:
-    """The servers named in the configurations of Claude Code and Cursor, the one that would be used first.
+    """The servers named in the configurations of Claude Code, Cursor and Codex, the one that would be used first.
 
-    A project's file comes from whoever wrote the project: until the user has approved it in Claude Code it is taken
-    last, its references are not filled in, and it gets none of the user's credentials.
+    A project's file comes from whoever wrote the project: until the user has approved it in Claude Code, or trusts the
+    folder in Codex, it is taken last, its references are not filled in, and it gets none of the user's credentials.
     """
     home = Path(environ.get("HOME") or Path.home())
     moved = environ.get("CLAUDE_CONFIG_DIR")
@@ -187,6 +187,17 @@ def _entries(environ: Mapping[str, str], cwd: Path) -> Iterator[Server]:
             last += entry
     yield from _entry(state, str(state_file), environ, cwd)
     yield from _entry(_json_file(home / ".cursor" / "mcp.json"), str(home / ".cursor/mcp.json"), environ, cwd)
+    own = cwd / environ["CODEX_HOME"] if environ.get("CODEX_HOME") else home / ".codex"
+    settings = _toml_file(own / "config.toml")
+    for path in projects:
+        trusted = _member(settings, "projects", str(path)).get("trust_level") == "trusted"
+        found = {"mcpServers": _member(_toml_file(path / ".codex/config.toml"), "mcp_servers")}
+        entry = _entry(found, str(path / ".codex/config.toml"), environ, cwd, trusted)
+        if trusted:
+            yield from entry
+        else:
+            last += entry
+    yield from _entry({"mcpServers": _member(settings, "mcp_servers")}, str(own / "config.toml"), environ, cwd)
     for path in projects:
         last += _entry(_json_file(path / ".cursor/mcp.json"), str(path / ".cursor/mcp.json"), environ, cwd, False)
     yield from last
@@ -242,6 +253,20 @@ def _json_file(path: Path) -> Any:
         string = r'("(?:\\.|[^"\\])*")'
         text = re.sub(string + r"|//[^\n]*|/\*.*?\*/", lambda match: match[1] or " ", text, flags=re.DOTALL)
         return json.loads(re.sub(string + r"|,(?=\s*[}\]])", lambda match: match[1] or "", text))
+    except (OSError, ValueError, RecursionError):
+        return {}
+
+
+def _toml_file(path: Path) -> Any:
+    """A configuration file; {} where it cannot be read."""
+    if not path.is_file():
+        return {}
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
 
