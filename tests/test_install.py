@@ -588,6 +588,24 @@ class TestCheckAndJson:
         assert "not found" not in home.run(CLAUDE).output
 
 
+class TestScripts:
+    def test_are_installed_with_their_folders_and_executable_bits(self, home: Home) -> None:
+        home.run(CLAUDE)
+        skill = home.path / ".claude" / SKILL
+        for name in ("find_runs.py", "compare_runs.py"):
+            assert os.access(skill.parent / "scripts" / name, os.X_OK)
+        assert (skill.parent / "references" / "queries.md").is_file()
+
+    def test_an_edited_script_is_in_the_way_and_what_python_leaves_is_not(self, home: Home) -> None:
+        home.run(CLAUDE)
+        scripts = (home.path / ".claude" / SKILL).parent / "scripts"
+        (scripts / "__pycache__").mkdir()
+        (scripts / "__pycache__" / "evaluations.cpython-311.pyc").write_bytes(b"x")
+        assert "unchanged" in home.run(CLAUDE).output
+        (scripts / "find_runs.py").write_text("mine\n")
+        assert "scripts/find_runs.py (changed)" in home.run(CLAUDE, expect=1).output
+
+
 class TestDemo:
     def test_no_other_store_is_filled(self, home: Home) -> None:
         home.variable("MLFLOW_TRACKING_URI", URI)

@@ -7,9 +7,11 @@ import json
 import math
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -192,6 +194,15 @@ class TestFinding:
         assert "7 runs of 1 invocation" in output
         assert "Only 3 rows are shown" in output
 
+    def test_an_id_may_be_narrowed(self, fake: tuple[FakeMlflow, str], tmp_path: Path) -> None:
+        state, uri = fake
+        state.add("a" * 32, launched("71f3f3199ea5e1f0.0", "gpqa"), {}, status="FAILED")
+        state.add("b" * 32, launched("71f3f3199ea5e1f0.1", "ifeval"), {})
+        for options in (["71f3", "--task", "GPQA"], ["a" * 32, "--status", "failed"], ["71f3", "--status", "FAILED"]):
+            output, _ = run("find_runs.py", *options, "--tracking-uri", uri, home=tmp_path)
+            assert "1 run of 1 invocation" in output
+            assert "71f3f3199ea5e1f0.0" in output
+
     def test_nothing_found_says_so_and_fails(self, fake: tuple[FakeMlflow, str], tmp_path: Path) -> None:
         for script in ("find_runs.py", "compare_runs.py"):
             output, error = run(script, "71f3", "--tracking-uri", fake[1], home=tmp_path, expect=1)
@@ -208,6 +219,18 @@ class TestFinding:
         assert error.count("\n") == 1
         _, error = run("find_runs.py", home=tmp_path, expect=1)
         assert "ask the user" in error
+
+    def test_a_file_that_is_no_store_stays_as_it_is(self, tmp_path: Path) -> None:
+        other = tmp_path / "other.db"
+        with closing(sqlite3.connect(other)) as connection:
+            connection.execute("CREATE TABLE theirs (x)")
+        before = other.read_bytes()
+        for path in (other, Path(__file__), tmp_path / "none.db"):
+            _, error = run("find_runs.py", "--tracking-uri", f"sqlite:///{path}", home=tmp_path, expect=1)
+            assert error.startswith("error: ")
+            assert error.count("\n") == 1
+        assert other.read_bytes() == before
+        assert not (tmp_path / "none.db").exists()
 
     def test_wrong_usage(self, tmp_path: Path) -> None:
         run("find_runs.py", "--since", "yesterday", home=tmp_path, expect=2)
@@ -238,6 +261,13 @@ class TestWhereTheServerIs:
         text = json.dumps(self.entry("${env:SERVER}")).replace("}}}}", "}, /* c */ } // x\n}}")
         (tmp_path / ".cursor" / "mcp.json").write_text(text)
         assert self.answer(fake, tmp_path, {"SERVER": fake[1]}) == ""
+
+    def test_codexs_entry(self, fake: tuple[FakeMlflow, str], tmp_path: Path) -> None:
+        (tmp_path / ".codex").mkdir()
+        entry = '[mcp_servers.MLflow]\ncommand = "uvx"\nargs = ["mlflow-mcp"]\n[mcp_servers.MLflow.env]\n'
+        variables = f'MLFLOW_TRACKING_URI = "{fake[1]}"\nMLFLOW_TRACKING_TOKEN = "t0k"\n'
+        (tmp_path / ".codex" / "config.toml").write_text(entry + variables)
+        assert self.answer(fake, tmp_path) == "Bearer t0k"
 
     def test_credentials_file(self, fake: tuple[FakeMlflow, str], tmp_path: Path) -> None:
         (tmp_path / ".mlflow").mkdir()
@@ -310,6 +340,19 @@ class TestComparing:
         output, _ = run("compare_runs.py", "71f3", "--tracking-uri", uri, home=tmp_path)
         assert "|gpqa|score|0|" in output
         assert "|gpqa #2|score|1|" in output
+
+    def test_last_is_the_newest_evaluation_of_another_invocation(
+        self, fake: tuple[FakeMlflow, str], tmp_path: Path
+    ) -> None:
+        state, uri = fake
+        for number, (job, when) in enumerate((("71f3f3199ea5e1f0.0", 3), ("9ab4c0d2e6f81735.0", 2), ("c0ffee.0", 1))):
+            state.add(f"{number:032x}", launched(job, "gpqa"), {"gpqa_score": 0.5})
+            state.runs[-1]["data"]["params"] = pairs({"timestamp": str(1_790_000_000.0 + when)})
+        for named, last in (("71f3f3199ea5e1f0", "9ab4c0d2e6f81735"), (f"{0:032x}", "9ab4c0d2e6f81735")):
+            output, _ = run("compare_runs.py", named, "last", "--tracking-uri", uri, home=tmp_path)
+            assert f"B: {last}, 1 run" in output
+        output, _ = run("compare_runs.py", "71f3,9ab4", "last", "--tracking-uri", uri, home=tmp_path)
+        assert "B: c0ffee, 1 run" in output
 
     def test_a_beginning_that_fits_several_invocations_is_refused(
         self, fake: tuple[FakeMlflow, str], tmp_path: Path

@@ -1,7 +1,7 @@
 #!/usr/bin/env -S uv run --no-project --script
 # /// script
 # requires-python = ">=3.10"
-# dependencies = ["pyyaml>=6"]
+# dependencies = ["pyyaml>=6", "tomli>=2; python_version < '3.11'"]
 # ///
 """Compare evaluations in MLflow: scores with their errors, task by task, and what differs in the configuration.
 
@@ -133,19 +133,25 @@ def resolved(store: Store, experiments: list[str], texts: list[str]) -> list[str
     """The ids, with `last` replaced by the newest invocation that is not among the others."""
     if "last" not in texts:
         return texts
-    page, _ = store.page(experiments, "", "")
-    launched = [run for run in page if run.invocation]
-    newest = sorted(launched, key=lambda run: run.evaluated, reverse=True)
-    named = tuple(text.split(".")[0] for text in texts if text != "last")
-    rest = (run.invocation for run in newest if not run.invocation.startswith(named or "-"))
-    last = next(rest, None)
-    if last is None:
+    named = {run.invocation for text in texts if text != "last" for run in runs_named(store, experiments, text)}
+    others: list[Run] = []
+    token, is_end = "", False
+    while not others and not is_end:  # the newest exports, of which the newest evaluation is taken
+        page, token = store.page(experiments, "tags.invocation_id != ''", token)
+        others, is_end = [run for run in page if run.invocation not in named], not token
+    if not others:
         raise Problem("there is no other invocation")
+    last = max(others, key=lambda run: run.evaluated).invocation
     return [last if text == "last" else text for text in texts]
 
 
+def runs_named(store: Store, experiments: list[str], text: str) -> list[Run]:
+    """The runs that one or several ids, joined by commas, mean."""
+    return [run for one in text.split(",") for run in runs_of(store, experiments, one.strip())]
+
+
 def side(store: Store, experiments: list[str], letter: str, text: str, options: argparse.Namespace) -> Side:
-    runs = [run for one in text.split(",") for run in runs_of(store, experiments, one.strip())]
+    runs = runs_named(store, experiments, text)
     if not runs:
         raise Problem(f"nothing found for {shown(text)} in {counted(len(experiments), 'experiment')}: ask the user")
     invocations = {run.invocation for run in runs}
@@ -186,7 +192,7 @@ def evaluated(store: Store, run: Run, task: str, with_statistics: bool) -> Evalu
     results = document(store, run, "results.yml")
     settings = results if "target" in results else document(store, run, "run_config.yml")
     metadata = results["metadata"] if "metadata" in results else document(store, run, "metadata.yaml")
-    known = flat(member(settings, "config", "params")) | flat(member(settings, "config", "params", "extra"), "extra")
+    known = flat(member(settings, "config", "params"))
     endpoint = member(settings, "target", "api_endpoint")
     known |= {"model": endpoint.get("model_id") or model_of(store, run)}
     known |= flat({"url": endpoint.get("url")}, "endpoint") | flat(member(metadata, "versioning"), "version")

@@ -13,6 +13,7 @@ import math
 import netrc
 import os
 import re
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -23,6 +24,7 @@ import urllib.error
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -38,6 +40,7 @@ LONGEST_PATH = 1000
 _URI = "MLFLOW_TRACKING_URI"
 _SECRETS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 _IN_CLIENT = "ACCESSING_MLFLOW_IN_CLIENT"
+_REFUSED = object()
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -160,10 +163,10 @@ def find_server(option: str = "", environ: Mapping[str, str] = os.environ, cwd: 
 
 
 def _entries(environ: Mapping[str, str], cwd: Path) -> Iterator[Server]:
-    """The servers named in the configurations of Claude Code and Cursor, the one that would be used first.
+    """The servers named in the configurations of Claude Code, Cursor and Codex, the one that would be used first.
 
-    A project's file comes from whoever wrote the project: until the user has approved it in Claude Code it is taken
-    last, its references are not filled in, and it gets none of the user's credentials.
+    A project's file comes from whoever wrote the project: until the user has approved it in Claude Code, or trusts the
+    folder in Codex, it is taken last, its references are not filled in, and it gets none of the user's credentials.
     """
     home = Path(environ.get("HOME") or Path.home())
     moved = environ.get("CLAUDE_CONFIG_DIR")
@@ -184,6 +187,17 @@ def _entries(environ: Mapping[str, str], cwd: Path) -> Iterator[Server]:
             last += entry
     yield from _entry(state, str(state_file), environ, cwd)
     yield from _entry(_json_file(home / ".cursor" / "mcp.json"), str(home / ".cursor/mcp.json"), environ, cwd)
+    own = cwd / environ["CODEX_HOME"] if environ.get("CODEX_HOME") else home / ".codex"
+    settings = _toml_file(own / "config.toml")
+    for path in projects:
+        trusted = _member(settings, "projects", str(path)).get("trust_level") == "trusted"
+        found = {"mcpServers": _member(_toml_file(path / ".codex/config.toml"), "mcp_servers")}
+        entry = _entry(found, str(path / ".codex/config.toml"), environ, cwd, trusted)
+        if trusted:
+            yield from entry
+        else:
+            last += entry
+    yield from _entry({"mcpServers": _member(settings, "mcp_servers")}, str(own / "config.toml"), environ, cwd)
     for path in projects:
         last += _entry(_json_file(path / ".cursor/mcp.json"), str(path / ".cursor/mcp.json"), environ, cwd, False)
     yield from last
@@ -197,10 +211,8 @@ def _entry(data: Any, source: str, environ: Mapping[str, str], cwd: Path, truste
         return []
     known = environ if trusted else {}
     filled = {name: _filled(value, known, cwd) for name, value in given.items()}
-    variables = {**environ, **filled} if trusted else dict(filled)
-    if not trusted:
-        variables = {name: value for name, value in environ.items() if name not in _SECRETS} | filled
-    server = Server(filled[_URI], source, variables, trusted)
+    kept = {name: value for name, value in environ.items() if trusted or name not in _SECRETS}
+    server = Server(filled[_URI], source, {**kept, **filled}, trusted)
     command, arguments = entry.get("command"), entry.get("args")
     if isinstance(command, str) and isinstance(arguments, list) and Path(command).stem == "uvx" and arguments:
         *options, package = (_filled(str(argument), known, cwd) for argument in arguments)
@@ -241,6 +253,20 @@ def _json_file(path: Path) -> Any:
         string = r'("(?:\\.|[^"\\])*")'
         text = re.sub(string + r"|//[^\n]*|/\*.*?\*/", lambda match: match[1] or " ", text, flags=re.DOTALL)
         return json.loads(re.sub(string + r"|,(?=\s*[}\]])", lambda match: match[1] or "", text))
+    except (OSError, ValueError, RecursionError):
+        return {}
+
+
+def _toml_file(path: Path) -> Any:
+    """A configuration file; {} where it cannot be read."""
+    if not path.is_file():
+        return {}
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
 
@@ -424,16 +450,20 @@ class Client:
             raise Problem(f"there is no store at {path} ({server.source})")
         if not server.trusted:
             raise Problem(f"{server.source} names a file on this machine and was not approved: set {_URI}")
+        _check_store(path)
         try:
             import mlflow  # type: ignore[import-not-found,import-untyped,unused-ignore]
         except ImportError:
             _start_again(server)
-        self._client: Any = mlflow.MlflowClient(server.uri)
+        try:
+            self._client: Any = mlflow.MlflowClient(server.uri)
+        except Exception as error:  # MLflow's and SQLAlchemy's
+            raise Problem(f"MLflow cannot open {path}: {plain(error, 300)}") from None
 
     def experiments(self) -> dict[str, str]:
         found, token = {}, None
         while True:
-            page = self._client.search_experiments(max_results=PAGE, page_token=token)
+            page = self._ask("search_experiments", max_results=PAGE, page_token=token)
             found.update({item.experiment_id: item.name for item in page})
             token = page.token
             if not token:
@@ -441,27 +471,30 @@ class Client:
 
     def page(self, experiments: list[str], condition: str, token: str) -> tuple[list[Run], str]:
         order = ["attributes.start_time DESC"]
-        page = self._client.search_runs(experiments, condition, 1, PAGE, order, token or None)
+        page = self._ask("search_runs", experiments, condition, 1, PAGE, order, token or None)
         return [self._plain(run) for run in page], page.token or ""
 
     def run(self, run_id: str) -> Run | None:
-        try:
-            return self._plain(self._client.get_run(run_id))
-        except Exception as error:
-            if getattr(error, "error_code", "") in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                return None
-            raise
+        found = self._ask("get_run", run_id, absent=None)
+        return None if found is None else self._plain(found)
 
     def files(self, run_id: str, folder: str) -> list[File]:
-        found = self._client.list_artifacts(run_id, folder or None)
+        found = self._ask("list_artifacts", run_id, folder or None, absent=[])
         return [File(item.path, item.is_dir, item.file_size or 0) for item in found]
 
     def read(self, run_id: str, path: str) -> bytes | None:
         with tempfile.TemporaryDirectory() as folder:
-            try:
-                return Path(self._client.download_artifacts(run_id, path, folder)).read_bytes()
-            except Exception:  # of as many kinds as there are stores for files
-                return None
+            found = self._ask("download_artifacts", run_id, path, folder, absent=None)
+            return None if found is None else Path(found).read_bytes()
+
+    def _ask(self, method: str, *arguments: Any, absent: Any = _REFUSED, **named: Any) -> Any:
+        """`absent`: what to give where MLflow cannot; its errors are of as many kinds as there are stores for files."""
+        try:
+            return getattr(self._client, method)(*arguments, **named)
+        except Exception as error:
+            if absent is not _REFUSED:
+                return absent
+            raise Problem(f"MLflow cannot read this store: {plain(error, 300)}") from None
 
     @staticmethod
     def _plain(run: Any) -> Run:
@@ -476,6 +509,17 @@ class Client:
             dict(data.params),
             dict(data.tags),
         )
+
+
+def _check_store(path: Path) -> None:
+    """MLflow's client would make its tables in any other database. Raises Problem."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.Error as error:
+        raise Problem(f"{path} cannot be read: {error}") from None
+    if not tables >= {"alembic_version", "experiments", "runs"}:
+        raise Problem(f"{path} is not an MLflow store")
 
 
 def _start_again(server: Server) -> None:

@@ -1,7 +1,7 @@
 #!/usr/bin/env -S uv run --no-project --script
 # /// script
 # requires-python = ">=3.10"
-# dependencies = ["pyyaml>=6"]
+# dependencies = ["pyyaml>=6", "tomli>=2; python_version < '3.11'"]
 # ///
 """Find evaluation runs in MLflow: by ID, task, model or time, in all experiments at once; says how many there are."""
 
@@ -20,7 +20,6 @@ from evaluations import (  # noqa: E402
     Problem,
     Run,
     Store,
-    conditions_of,
     counted,
     day,
     figure,
@@ -57,31 +56,27 @@ def main(arguments: list[str]) -> int:
     store = open_store(server)
     names = store.experiments()
     chosen = experiments(names, options.experiment)
-    found = [keep(run) for run in candidates(store, chosen, options) if wanted(run, options)]
-    found.sort(key=lambda one: (one.evaluated, one.run.job), reverse=True)
-    guessed = False
-    if options.model:
-        found, guessed = with_models(store, found)
-        found = [one for one in found if matches(options.model, one.model, one.run.tags.get("model", ""))]
-    total, groups = len(found), len({one.run.invocation for one in found if one.run.invocation})
-    rows: list[dict[str, Any]]
+    found, guessed = find(store, chosen, options)
     if options.invocations:
-        groups_shown = grouped(found)[: options.limit]
-        models = in_parallel(lambda group: group[0].model or model_of(store, group[0].run), groups_shown)
-        rows = [summary(group, model) for group, model in zip(groups_shown, models, strict=True)]
+        rows, there = invocation_rows(store, found, options.limit)
     else:
-        first = found[: options.limit]
+        first, there = found[: options.limit], len(found)
         if not options.model:
             first, guessed = with_models(store, first)
         rows = [described(one, names) for one in first]
-    counts: dict[str, Any] = {"runs": total, "invocations": groups, "shown": len(rows), "experiments": len(chosen)}
-    counts["more"] = len(rows) < (len(grouped(found)) if options.invocations else total)
-    counts["tracking_server"] = server.shown
+    counts = {
+        "runs": len(found),
+        "invocations": len({one.run.invocation for one in found if one.run.invocation}),
+        "shown": len(rows),
+        "more": len(rows) < there,
+        "experiments": len(chosen),
+        "tracking_server": server.shown,
+    }
     if options.json:
         print(json.dumps({**counts, "model_read_once_per_invocation": guessed, "rows": rows}, indent=1))
     else:
         print(text(counts, rows, options.invocations, guessed))
-    return 0 if total else 1
+    return 0 if found else 1
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -126,21 +121,30 @@ def experiments(names: dict[str, str], wanted: str) -> list[str]:
     return chosen
 
 
+def find(store: Store, chosen: list[str], options: argparse.Namespace) -> tuple[list[Found], bool]:
+    """All that fits, the newest evaluation first; and whether models were read just once for each invocation."""
+    found = [keep(run) for run in candidates(store, chosen, options) if wanted(run, options)]
+    found.sort(key=lambda one: (one.evaluated, one.run.job), reverse=True)
+    if not options.model:
+        return found, False
+    found, guessed = with_models(store, found)
+    return [one for one in found if matches(options.model, one.model, one.run.tags.get("model", ""))], guessed
+
+
 def candidates(store: Store, chosen: list[str], options: argparse.Namespace) -> Iterable[Run]:
     """What the server finds; its LIKE takes `_` for any character, so `wanted` looks again."""
+    if options.id:
+        return runs_of(store, chosen, options.id)
     shared = []
     if options.status:
         shared.append(f"attributes.status = {quoted(options.status.upper())}")
-    if options.since:  # nothing is exported before it is evaluated
-        shared.append(f"attributes.start_time >= {int(options.since * 1000)}")
-    if options.id and not (options.task or shared):
-        return runs_of(store, chosen, options.id)
-    alternatives = conditions_of(options.id) if options.id else [""]
+    if options.since:  # nothing is exported before it is evaluated; a day for clocks that differ
+        shared.append(f"attributes.start_time >= {int((options.since - 86400) * 1000)}")
+    by_task = [""]
     if options.task:
         part = quoted(f"%{options.task}%")
         by_task = [f"tags.{key} ILIKE " + part for key in ("task_name", "benchmark")]
-        alternatives = [f"{one} AND {other}" if one else other for one in alternatives for other in by_task]
-    return search(store, chosen, [" AND ".join(filter(None, [one, *shared])) for one in alternatives])
+    return search(store, chosen, [" AND ".join(filter(None, [one, *shared])) for one in by_task])
 
 
 def wanted(run: Run, options: argparse.Namespace) -> bool:
@@ -182,6 +186,14 @@ def with_models(store: Store, found: list[Found]) -> tuple[list[Found], bool]:
     print(f"reading the model of {len(first)} invocations", file=sys.stderr)
     by_group = dict(zip(first, in_parallel(lambda run: model_of(store, run), first.values()), strict=True))
     return [one._replace(model=by_group[one.run.invocation or one.run.id]) for one in found], True
+
+
+def invocation_rows(store: Store, found: list[Found], limit: int) -> tuple[list[dict[str, Any]], int]:
+    """One row for each of the newest invocations, and how many there are."""
+    groups = grouped(found)
+    first = groups[:limit]
+    models = in_parallel(lambda group: group[0].model or model_of(store, group[0].run), first)
+    return [summary(group, model) for group, model in zip(first, models, strict=True)], len(groups)
 
 
 def grouped(found: list[Found]) -> list[list[Found]]:
