@@ -89,8 +89,8 @@ def data(subject: Subject) -> Finding | None:
     try:
         _asked(subject)
         report = tracking.runs(uri, _trusted_variables(subject), home=_trusted_home(subject), timeout=ANSWER_LIMIT)
-    except tracking.TrackingError:
-        return Finding("skipped", "the tracking server does not answer as it should")
+    except tracking.TrackingError as error:
+        return Finding("skipped", f"the tracking server does not answer as it should: {error}")
     experiments = "more than 200" if report.experiments is None else str(report.experiments)
     most = tracking.COUNTED
     return _held(experiments, _number(report.launcher, most), _number(report.evaluator, most), report.others, uri)
