@@ -78,7 +78,7 @@ class Fleet:
 
     def __init__(self, machine: Machine, uri: str) -> None:
         self.machine = machine
-        self.homes = [machine.home / name for name in ("ada", "ben")]
+        self.homes = [machine.home / name for name in ("first", "second")]
         for home in self.homes:
             home.mkdir()
         self.users = [{"name": getpass.getuser(), "home": str(home)} for home in self.homes]
