@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.children import REPOSITORY
+from tests.homes import Home
 
 NAME = "some-skill"
 FOLDER = "packages/launcher/skills/some-skill"
@@ -282,6 +283,27 @@ def test_two_at_once(upstream: Upstream) -> None:
     assert sum("unchanged" in output for output in outputs) == 3
     assert upstream.content() == FILES
     assert upstream.beside() == {NAME, f"{NAME}.provenance"}
+
+
+@pytest.fixture
+def synced(upstream: Upstream) -> tuple[Path, str]:
+    """A folder with the synced skill under our name, and its commit; made before the home fixture hides git."""
+    upstream.run()
+    folder = upstream.top / "skills/upstream"
+    (folder / NAME).rename(folder / "accessing-mlflow")
+    (folder / f"{NAME}.provenance").rename(folder / "accessing-mlflow.provenance")
+    return folder, git(upstream.source, "rev-parse", "HEAD")[:7]
+
+
+def test_the_synced_edition_is_installed_and_named(synced: tuple[Path, str], home: Home) -> None:
+    folder, commit = synced
+    install = "skill-install claude --no-verify --tracking-uri https://mlflow.example.org --bundle"
+    assert f"accessing-mlflow (upstream {commit})" in home.run(install, str(folder)).output
+    installed = home.path / ".claude/skills/accessing-mlflow"
+    assert (installed / "SKILL.md").read_bytes() == FILES["SKILL.md"]
+    assert os.access(installed / "run.sh", os.X_OK)
+    checks = {check["id"]: check for check in home.json("skill-doctor claude --offline", expect=1)["checks"]}
+    assert checks["skill"]["detail"] == f"accessing-mlflow is NVIDIA's own edition, upstream {commit}"
 
 
 SHIM = """#!/bin/sh

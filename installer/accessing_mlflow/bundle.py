@@ -90,7 +90,11 @@ class Skill(NamedTuple):
 
 
 class Bundle(NamedTuple):
-    """A loaded bundle. `version` is "" for a folder of skills that are not ours (`skill-install --bundle`)."""
+    """A loaded bundle.
+
+    `version` of a folder of skills that are not ours (`skill-install --bundle`): "", or "upstream 8fa16b2" where
+    sync-upstream-skills.sh has made it.
+    """
 
     root: Path
     version: str
@@ -113,7 +117,20 @@ def load(root: Path | None = None) -> Bundle:
     if not names:
         raise _not_a_bundle(root)
     own = _load_own()
-    return Bundle(root, "", tuple(_skill(root, name) for name in names), own.server, own.releases)
+    return Bundle(root, _edition(root, names[0]), tuple(_skill(root, name) for name in names), own.server, own.releases)
+
+
+UPSTREAM = "upstream "
+"""How the version of upstream's own edition begins; the commit follows."""
+
+
+def _edition(root: Path, name: str) -> str:
+    """What sync-upstream-skills.sh has written beside the skill of where it comes from."""
+    try:
+        found = re.search(r"^\s*commit = (\w{7})", (root / f"{name}.provenance").read_text("utf-8"), re.MULTILINE)
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return UPSTREAM + found[1] if found else ""
 
 
 def file_hashes(folder: Path) -> dict[str, str]:

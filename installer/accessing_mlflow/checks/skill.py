@@ -46,6 +46,8 @@ def _skill(source: Skill, folder: Path, subject: Subject) -> Finding:
     if newer:
         detail = f"{source.name} {newer} is newer than this program, {subject.bundle.version}"
         return Finding("warning", detail, path, "upgrade accessing-mlflow")
+    if known is not None and known.version.startswith(bundles.UPSTREAM) and found.state == "unedited":
+        return Finding("info", f"{source.name} is NVIDIA's own edition, {known.version}", path)
     if found.state == "unedited":
         detail = f"{source.name} {found.version or '(an earlier build)'}; this is {subject.bundle.version}"
         return Finding("warning", detail, path, fix)
