@@ -21,6 +21,13 @@ OFFLINE = ("--env", "UV_OFFLINE=1")
 """In Cursor's entries: a desktop program has none of the shell's variables, by which uv may reach the package index."""
 
 
+@pytest.fixture(autouse=True)
+def cache(machine: Machine, uv_cache: Path) -> None:
+    """uv's cache where a program without the shell's variables looks for it."""
+    (machine.home / ".cache").mkdir()
+    (machine.home / ".cache" / "uv").symlink_to(uv_cache)
+
+
 def everything(folder: Path) -> dict[str, tuple[int, int, int]]:
     """All below the folder: modes, times, sizes."""
     found = {path: path.lstat() for path in folder.rglob("*")}
@@ -30,19 +37,19 @@ def everything(folder: Path) -> dict[str, tuple[int, int, int]]:
 def examined(machine: Machine, client: str, expect: int = 0) -> Checks:
     """What the doctor finds; it changes nothing in the home folder."""
     before = everything(machine.home)
-    for _ in range(3):
+    for _ in range(6):
         data = json.loads(machine.run("skill-doctor", client, "--json", expect=None))
         # The five seconds are for users; here, a sign-in on a busy machine may take longer.
         if not any("no answer within 5 s" in check["detail"] for check in data["checks"]):
             break
     assert everything(machine.home) == before
-    assert data["ok"] is (expect == 0), data
+    assert data["ok"] is (expect == 0), json.dumps(data, indent=1)
     return {check["id"]: check for check in data["checks"]}
 
 
 def all_green(checks: Checks) -> None:
     others = [check for check in checks.values() if check["status"] not in ("ok", "info")]
-    assert others == []
+    assert others == [], json.dumps(others, indent=1)
     assert checks["mcp-server"]["status"] == "ok"
     assert "40 tools" in checks["mcp-server"]["detail"]
 
