@@ -56,7 +56,7 @@ def test_claude_code_connects_without_any_network(claude: Machine, uri: str, for
     assert any(arg.endswith(f"/{form}.txt") for arg in entry_of(claude)["args"])
     assert CONNECTED in without_network(claude, "claude", "mcp", "list")
     found = without_network(claude, "skill-doctor", "claude", "--offline")
-    assert f"ok       pin             mlflow-mcp {SERVER.tested}, {form}, in uv's cache" in found
+    assert re.search(rf"ok +pin +mlflow-mcp {re.escape(SERVER.tested)}, {form}, in uv's cache", found)
 
 
 def test_the_doctor_notices_an_emptied_cache_and_its_fix_mends_it(claude: Machine, own_cache: Path) -> None:
