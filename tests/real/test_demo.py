@@ -55,7 +55,7 @@ def test_its_runs_have_the_form_of_the_real_exporters(machine: Machine, evaluati
     real = evaluations.run("71f3f3199ea5e1f0.0")
     job = "SELECT run_uuid FROM tags WHERE key = 'job_id' AND value = '71f3f3199ea5e1f0.0'"
     own = {"mlflow.user", "mlflow.source.name", "mlflow.source.type", "mlflow.source.git.commit"}
-    own |= {"mlflow.source.git.branch", "demo", "mlflow.note.content"}
+    own |= {"mlflow.source.git.branch", "mlflow.source.git.repoURL", "demo", "mlflow.note.content"}
     tags = dict(rows(machine, f"SELECT key, value FROM tags WHERE run_uuid IN ({job})"))
     assert set(tags) - own == set(real["tags"]) - own
     assert MADE_UP in tags["demo"]
