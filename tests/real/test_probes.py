@@ -81,7 +81,7 @@ def test_a_package_that_there_is_not_says_so(machine: Machine) -> None:
 def test_the_tracking_server(machine: Machine, mlflow_server: str) -> None:
     report = ask(mlflow_server, {}, home=machine.home)
     assert report.version == VERSION
-    assert report.experiments >= 1  # the server is shared with other tests
+    assert report.experiments  # as many as there are: the server is shared with other tests
     assert ask(f"{mlflow_server}/", {}, home=machine.home).version == VERSION
 
     with pytest.raises(TrackingError) as caught:
