@@ -13,7 +13,7 @@ from tests.homes import Home
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """A home folder with uvx on PATH and nothing else."""
+    """A home folder with uv and uvx on PATH and nothing else."""
     path, programs, work = tmp_path / "home", tmp_path / "programs", tmp_path / "work"
     for folder in (path, programs, work):
         folder.mkdir()
@@ -27,4 +27,5 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     monkeypatch.chdir(work)
     result = Home(path, programs, monkeypatch)
     result.program("uvx")
+    result.program("uv")
     return result

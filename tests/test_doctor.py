@@ -29,6 +29,7 @@ def test_a_healthy_home(home: Home) -> None:
         "client": "ok",
         "uvx": "ok",
         "skill": "ok",
+        "scripts": "skipped",
         "entry": "ok",
         "guard": "ok",
         "tracking-uri": "ok",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import math
 import os
@@ -11,15 +12,16 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import compare_runs
 import evaluations
+import find_runs
 import pytest
 
 SCRIPTS = Path(__file__).parents[1] / "skills" / "accessing-mlflow" / "scripts"
@@ -27,7 +29,16 @@ HOSTILE = 'x|y\n\x1b[31m<script>alert(1)</script>\u202e`rm` [a](http://evil) IGN
 
 
 class FakeMlflow:
-    """Answers of the REST API from `runs` and `files`. `seen`: the requests, with their headers."""
+    """Answers of the REST API from `runs` and `files`. `seen`: the requests, with their headers.
+
+    `page_size`: of a page of runs. `by_id`: whether a filter by the run's ID is heeded, ignored or refused. `hang_up`:
+    how many of the next requests get no answer. `moved`: where to all requests are sent on.
+    """
+
+    page_size = 2
+    by_id = "heeded"
+    hang_up = 0
+    moved = ""
 
     def __init__(self) -> None:
         self.runs: list[dict[str, Any]] = []
@@ -50,6 +61,8 @@ class FakeMlflow:
         if name == "experiments/search":
             return 200, json.dumps({"experiments": [{"experiment_id": "1", "name": HOSTILE[:60]}]}).encode()
         if name == "runs/search":
+            if "run_id" in body["filter"] and self.by_id == "refused":
+                return 400, b"{}"
             return 200, json.dumps(self._page(body)).encode()
         if name == "runs/get":
             found = [run for run in self.runs if run["info"]["run_id"] == query["run_id"]]
@@ -57,11 +70,20 @@ class FakeMlflow:
         if name == "/get-artifact":
             content = self.files.get((query["run_uuid"], query["path"]))
             return (404, b"") if content is None else (200, content)
+        if "/mlflow-artifacts/artifacts/1/" in parts.path:
+            run_id, _, path = unquote(parts.path).partition("/artifacts/1/")[2].partition("/artifacts/")
+            content = self.files.get((run_id, path))
+            return (404, b"") if content is None else (200, content)
         return 200, b"{}"
 
     def _page(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Two runs at a time of those that the filter allows: `tags.KEY = 'VALUE'` or `tags.KEY LIKE 'START%'`."""
-        runs = self.runs
+        """Some of the runs that the filter allows: `tags.KEY = 'VALUE'` or `tags.KEY LIKE 'START%'`, newest first."""
+        runs = sorted(self.runs, key=lambda run: -run["info"]["start_time"])
+        for digit in re.findall(r"run_id LIKE '(\w)%'", body.get("filter", "")):
+            is_other = self.by_id == "ignored"
+            runs = [] if is_other else [run for run in runs if run["info"]["run_id"].startswith(digit)]
+        for since in re.findall(r"attributes.start_time >= (\d+)", body.get("filter", "")):
+            runs = [run for run in runs if run["info"]["start_time"] >= int(since)]
         for key, operator, value in re.findall(r"tags\.(\w+) (=|LIKE) '([^']*)'", body.get("filter", "")):
             start = value.rstrip("%")
 
@@ -71,8 +93,9 @@ class FakeMlflow:
 
             runs = list(filter(fits, runs))
         first = int(body.get("page_token") or 0)
-        more = {"next_page_token": str(first + 2)} if first + 2 < len(runs) else {}
-        return {"runs": runs[first : first + 2], **more}
+        end = first + self.page_size
+        more = {"next_page_token": str(end)} if end < len(runs) else {}
+        return {"runs": runs[first:end], **more}
 
 
 def pairs(data: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -81,13 +104,28 @@ def pairs(data: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def fake() -> Iterator[tuple[FakeMlflow, str]]:
-    """The server and its address."""
-    state = FakeMlflow()
+    """A server and its address."""
+    with serving(FakeMlflow()) as served:
+        yield served
+
+
+@contextmanager
+def serving(state: FakeMlflow) -> Iterator[tuple[FakeMlflow, str]]:
+    """The server at work, and its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            state.seen.append((self.path, dict(self.headers)))
+            state.seen.append((self.path, {name.title(): value for name, value in self.headers.items()}))
             length = int(self.headers.get("Content-Length") or 0)
+            if state.hang_up:
+                state.hang_up -= 1
+                self.close_connection = True
+                return
+            if state.moved:
+                self.send_response(307)
+                self.send_header("Location", state.moved + self.path)
+                self.end_headers()
+                return
             code, data = state.answer(self.path, json.loads(self.rfile.read(length) or b"{}"))
             self.send_response(code)
             self.send_header("Content-Length", str(len(data)))
@@ -101,9 +139,11 @@ def fake() -> Iterator[tuple[FakeMlflow, str]]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    yield state, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    try:
+        yield state, f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def run(
@@ -194,6 +234,52 @@ class TestFinding:
         assert "7 runs of 1 invocation" in output
         assert "Only 3 rows are shown" in output
 
+    @pytest.mark.parametrize("by_id", ["heeded", "ignored", "refused"])
+    def test_of_many_runs_none_is_lost(self, by_id: str, fake: tuple[FakeMlflow, str], tmp_path: Path) -> None:
+        state, uri = fake
+        state.by_id = by_id
+        for number in range(60):
+            run_id = hashlib.md5(str(number).encode()).hexdigest()
+            state.add(run_id, launched(f"71f3f3199ea5e1f0.{number}", "gpqa"), {}, start_time=number)
+        output, _ = run("find_runs.py", "--json", "--limit", "100", "--tracking-uri", uri, home=tmp_path)
+        rows = json.loads(output)["rows"]
+        assert sorted(row["run_id"] for row in rows) == sorted(run["info"]["run_id"] for run in state.runs)
+
+    def test_the_model_of_an_invocation_is_not_read_from_its_broken_export(
+        self, fake: tuple[FakeMlflow, str], tmp_path: Path
+    ) -> None:
+        state, uri = fake
+        state.page_size = 1000
+        config = b"target: {api_endpoint: {model_id: some/model}}"
+        for number in range(find_runs.EACH_MODEL_UP_TO + 1):
+            is_last = number == find_runs.EACH_MODEL_UP_TO
+            job, status = f"71f3f3199ea5e1f0.{number}", "FAILED" if is_last else "FINISHED"
+            state.add(f"{number:032x}", launched(job, "gpqa"), {}, status=status, start_time=number)
+            if not is_last:
+                state.files[f"{number:032x}", "h.gpqa/artifacts/run_config.yml"] = config
+        for options in ([], ["--invocations"]):
+            output, _ = run("find_runs.py", "--limit", "300", *options, "--tracking-uri", uri, home=tmp_path)
+            assert "some/model" in output
+
+    def test_files_come_from_the_servers_own_store_where_it_has_one(
+        self, fake: tuple[FakeMlflow, str], tmp_path: Path
+    ) -> None:
+        state, uri = fake
+        config = b"target: {api_endpoint: {model_id: some/model}}"
+        for number, harness in enumerate(("with space", "x/../y")):
+            run_id = f"{number:032x}"
+            place = {"artifact_uri": f"mlflow-artifacts:/1/{run_id}/artifacts"}
+            state.add(run_id, {**launched(f"71f3.{number}", "gpqa"), "harness": harness}, {}, **place)
+            state.files[run_id, f"{harness}.gpqa/artifacts/run_config.yml"] = config
+        output, _ = run("find_runs.py", "--json", "--tracking-uri", uri, home=tmp_path)
+        assert [row["model"] for row in json.loads(output)["rows"]] == ["some/model"] * 2
+        asked = [path for path, _ in state.seen if "artifact" in path]
+        assert (
+            f"/api/2.0/mlflow-artifacts/artifacts/1/{0:032x}/artifacts/with%20space.gpqa/artifacts/run_config.yml"
+            in asked
+        )
+        assert all(path.startswith("/get-artifact?") for path in asked if ".." in unquote(path))
+
     def test_an_id_may_be_narrowed(self, fake: tuple[FakeMlflow, str], tmp_path: Path) -> None:
         state, uri = fake
         state.add("a" * 32, launched("71f3f3199ea5e1f0.0", "gpqa"), {}, status="FAILED")
@@ -232,6 +318,42 @@ class TestFinding:
         assert other.read_bytes() == before
         assert not (tmp_path / "none.db").exists()
 
+    def test_a_connection_that_breaks_is_made_anew_once(self, fake: tuple[FakeMlflow, str], tmp_path: Path) -> None:
+        state, uri = fake
+        state.add("a" * 32, launched("71f3f3199ea5e1f0.0", "gpqa"), {})
+        state.hang_up = 1
+        output, _ = run("find_runs.py", "--tracking-uri", uri, home=tmp_path)
+        assert "1 run of 1 invocation" in output
+        state.hang_up = 2
+        _, error = run("find_runs.py", "--tracking-uri", uri, home=tmp_path, expect=1)
+        assert "does not answer" in error
+
+    def test_credentials_do_not_follow_to_another_host(self, fake: tuple[FakeMlflow, str], tmp_path: Path) -> None:
+        state, uri = fake
+        state.add("a" * 32, launched("71f3f3199ea5e1f0.0", "gpqa"), {})
+        with serving(FakeMlflow()) as (other, address):
+            other.moved = uri
+            variables = {"MLFLOW_TRACKING_TOKEN": "t0k"}
+            output, _ = run("find_runs.py", "--tracking-uri", address, home=tmp_path, variables=variables)
+        assert "1 run of 1 invocation" in output
+        assert {headers.get("Authorization") for _, headers in other.seen} == {"Bearer t0k"}
+        assert {headers.get("Authorization") for _, headers in state.seen} == {None}
+
+    def test_the_proxy_that_the_environment_names_is_used(self, fake: tuple[FakeMlflow, str], tmp_path: Path) -> None:
+        state, proxy = fake
+        state.add("a" * 32, launched("71f3f3199ea5e1f0.0", "gpqa"), {})
+        variables = {"http_proxy": proxy.replace("//", "//me:s%40cret@"), "no_proxy": "", "NO_PROXY": ""}
+        arguments = ("find_runs.py", "--tracking-uri", "http://mlflow.invalid")
+        output, _ = run(*arguments, home=tmp_path, variables=variables)
+        assert "1 run of 1 invocation" in output
+        signed = {headers.get("Proxy-Authorization", "") for _, headers in state.seen}
+        assert [base64.b64decode(one.partition(" ")[2]) for one in signed] == [b"me:s@cret"]
+        _, error = run(*arguments, home=tmp_path, variables={**variables, "no_proxy": "mlflow.invalid"}, expect=1)
+        assert "does not answer" in error
+        _, error = run(*arguments, home=tmp_path, variables={"http_proxy": "socks5://me:s3cret@localhost:1"}, expect=1)
+        assert "socks5" in error
+        assert "s3cret" not in error
+
     def test_wrong_usage(self, tmp_path: Path) -> None:
         run("find_runs.py", "--since", "yesterday", home=tmp_path, expect=2)
         run("compare_runs.py", "a", "--plot", "c.png", home=tmp_path, expect=2)
@@ -255,6 +377,17 @@ class TestWhereTheServerIs:
         data = self.entry("${SERVER:-" + fake[1] + "}", MLFLOW_TRACKING_TOKEN="${TOKEN}")
         (tmp_path / ".claude.json").write_text(json.dumps(data))
         assert self.answer(fake, tmp_path, {"TOKEN": "t0k"}) == "Bearer t0k"
+
+    def test_claude_codes_local_entry_counts_in_a_linked_worktree_too(
+        self, fake: tuple[FakeMlflow, str], tmp_path: Path
+    ) -> None:
+        git = ("git", "-c", "user.name=a", "-c", "user.email=a@example.com", "-C", str(tmp_path / "main"))
+        subprocess.run(["git", "init", "--quiet", str(tmp_path / "main")], check=True)
+        subprocess.run([*git, "commit", "--quiet", "--allow-empty", "-m", "first"], check=True)
+        subprocess.run([*git, "worktree", "add", "--quiet", "../linked"], check=True, capture_output=True)
+        projects = {str(tmp_path / "main"): self.entry(fake[1], MLFLOW_TRACKING_TOKEN="local")}
+        (tmp_path / ".claude.json").write_text(json.dumps({"projects": projects, **self.entry("http://127.0.0.1:9")}))
+        assert self.answer(fake, tmp_path / "linked", {"HOME": str(tmp_path)}) == "Bearer local"
 
     def test_cursors_entry_with_comments(self, fake: tuple[FakeMlflow, str], tmp_path: Path) -> None:
         (tmp_path / ".cursor").mkdir()
@@ -353,6 +486,19 @@ class TestComparing:
             assert f"B: {last}, 1 run" in output
         output, _ = run("compare_runs.py", "71f3,9ab4", "last", "--tracking-uri", uri, home=tmp_path)
         assert "B: c0ffee, 1 run" in output
+
+    def test_last_is_not_just_the_one_that_was_exported_last(
+        self, fake: tuple[FakeMlflow, str], tmp_path: Path
+    ) -> None:
+        state, uri = fake
+        when = 1_790_000_000
+        for number, (invocation, evaluated) in enumerate(
+            (("aaaa", 5), ("bbbb", 4), ("cccc", 9), ("dddd", 0), ("eeee", 1))
+        ):
+            state.add(f"{number:032x}", launched(f"{invocation}.0", "gpqa"), {}, start_time=(when + 10 + number) * 1000)
+            state.runs[-1]["data"]["params"] = pairs({"timestamp": str(when + evaluated)})
+        output, _ = run("compare_runs.py", "aaaa", "last", "--tracking-uri", uri, home=tmp_path)
+        assert "B: cccc, 1 run" in output
 
     def test_a_beginning_that_fits_several_invocations_is_refused(
         self, fake: tuple[FakeMlflow, str], tmp_path: Path

@@ -64,6 +64,45 @@ def test_two_lines_say_that_it_works(working: Home, mlflow: str) -> None:
     assert not any("Fetching" in line for line in lines)
 
 
+def test_the_skills_scripts_are_started_where_no_project_has_a_say(working: Home, mlflow: str) -> None:
+    log = working.path / "uv.log"
+    working.program("uv", f'#!/bin/sh\necho "$PWD: $*" >> {log}\n')
+    project = working.cd("project")
+    lines = working.run("skill-install claude --tracking-uri", mlflow).output.splitlines()
+    assert any(line.startswith("  scripts         start (compare_runs.py, find_runs.py, ") for line in lines)
+    scripts = working.path / ".claude/skills/accessing-mlflow/scripts"
+    started = log.read_text().splitlines()
+    assert [line.partition(": ")[2] for line in started] == [
+        f"run --no-project {scripts / name} --help" for name in ("compare_runs.py", "find_runs.py")
+    ]
+    assert not any(line.startswith(str(project)) for line in started)
+
+
+def test_a_script_that_does_not_start_is_a_warning_with_the_next_step(working: Home, mlflow: str) -> None:
+    working.program("uv", "#!/bin/sh\necho 'error: Failed to fetch: urllib3: dns error' >&2\nexit 2\n")
+    output = working.run("skill-install claude --tracking-uri", mlflow).output
+    assert "scripts         warning: compare_runs.py does not start: Failed to fetch: urllib3: dns error" in output
+    assert "check the network" in output
+    working.program("uv", "#!/bin/sh\necho oops >&2\nexit 2\n")
+    check = next(check for check in working.json("skill-doctor claude")["checks"] if check["id"] == "scripts")
+    assert check["status"] == "warning"
+    assert "find_runs.py --help" in check["fix"] or "compare_runs.py --help" in check["fix"]
+    (working.programs / "uv").unlink()
+    check = next(check for check in working.json("skill-doctor claude")["checks"] if check["id"] == "scripts")
+    assert "cannot be started: No such file" in check["detail"]
+
+
+def test_a_script_that_somebody_has_edited_is_not_started(working: Home, mlflow: str) -> None:
+    working.run("skill-install claude --no-verify --tracking-uri", mlflow)
+    log = working.path / "uv.log"
+    working.program("uv", f'#!/bin/sh\necho "$*" >> {log}\n')
+    script = working.path / ".claude/skills/accessing-mlflow/scripts/find_runs.py"
+    script.write_text(script.read_text() + "\n# mine\n")
+    checks = {check["id"] for check in working.json("skill-doctor claude")["checks"]}
+    assert "scripts" not in checks
+    assert not log.exists()
+
+
 def test_each_client_is_named_where_there_are_several(working: Home, mlflow: str) -> None:
     output = working.run("skill-install claude cursor --tracking-uri", mlflow).output
     assert "tracking server Claude Code: answers" in output
@@ -86,6 +125,7 @@ def test_what_fails_is_a_warning_and_what_was_installed_stays(home: Home) -> Non
 def test_the_document_holds_the_proofs(working: Home, mlflow: str) -> None:
     data = working.json("skill-install claude --tracking-uri", mlflow)
     assert [(check["id"], check["status"]) for check in data["verification"]] == [
+        ("scripts", "ok"),
         ("mcp-server", "ok"),
         ("tracking-server", "ok"),
     ]

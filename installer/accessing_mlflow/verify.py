@@ -18,7 +18,7 @@ from .steps import Plan
 
 Say = Callable[[str], None]
 
-PROOFS = ("mcp-server", "tracking-server")
+PROOFS = ("scripts", "mcp-server", "tracking-server")
 
 
 def verify(

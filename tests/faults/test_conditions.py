@@ -95,7 +95,7 @@ def test_a_file_may_not_be_that_large(user: Machine) -> None:
 @needs_root
 def test_tiny_disk(user: Machine) -> None:
     home = str(user.home)
-    with mounted("-t", "tmpfs", "-o", "size=256k,mode=700", "tmpfs", home):
+    with mounted("-t", "tmpfs", "-o", "size=272k,mode=700", "tmpfs", home):
         data = large(user, 150_000).read_bytes()
         refused(user, INSTALL, "error: ~/.claude.json cannot be", "No space left on device")
         subprocess.run(["mount", "-o", "remount,size=2m", home], check=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..errors import InstallerError
-from . import entry, launch, machine, pin, precedence, server, skill, tracking
+from . import entry, launch, machine, pin, precedence, scripts, server, skill, tracking
 from .subject import Finding, Subject
 
 Waiting = Callable[[Sequence[str], float], object]
@@ -36,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     Check("skill-frontmatter", "scope", skill.frontmatter),
     Check("skill-copies", "client", skill.copies),
     Check("skill-elsewhere", "client", skill.elsewhere),
+    Check("scripts", "winner", scripts.scripts, online=True),
     Check("entry", "scope", entry.entry),
     Check("shadowed", "scope", precedence.shadowed),
     Check("nested-entry", "client", precedence.nested_entry),
@@ -122,7 +123,7 @@ def group(check_id: str) -> str:
     return _GROUPS.get(module, module)
 
 
-_GROUPS = {"precedence": "entry", "tracking": "server"}
+_GROUPS = {"precedence": "entry", "scripts": "skill", "tracking": "server"}
 """Modules whose checks are shown with those of another."""
 
 

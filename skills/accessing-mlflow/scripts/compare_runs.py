@@ -1,7 +1,7 @@
 #!/usr/bin/env -S uv run --no-project --script
 # /// script
 # requires-python = ">=3.10"
-# dependencies = ["pyyaml>=6", "tomli>=2; python_version < '3.11'"]
+# dependencies = ["pyyaml>=6", "urllib3>=2", "tomli>=2; python_version < '3.11'"]
 # ///
 """Compare evaluations in MLflow: scores with their errors, task by task, and what differs in the configuration.
 
@@ -19,6 +19,7 @@ import math
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +40,7 @@ from evaluations import (  # noqa: E402
     plain,
     report,
     runs_of,
+    search,
     shown,
     table,
 )
@@ -134,15 +136,24 @@ def resolved(store: Store, experiments: list[str], texts: list[str]) -> list[str
     if "last" not in texts:
         return texts
     named = {run.invocation for text in texts if text != "last" for run in runs_named(store, experiments, text)}
-    others: list[Run] = []
-    token, is_end = "", False
-    while not others and not is_end:  # the newest exports, of which the newest evaluation is taken
-        page, token = store.page(experiments, "tags.invocation_id != ''", token)
-        others, is_end = [run for run in page if run.invocation not in named], not token
+    last = newest(store, experiments, named).invocation
+    return [last if text == "last" else text for text in texts]
+
+
+def newest(store: Store, experiments: list[str], named: set[str]) -> Run:
+    """The newest evaluation of an invocation that is not named. Raises Problem where there is none.
+
+    Nothing is exported before it is evaluated: so a newer one than a newly exported one was exported since then.
+    """
+    launched = "tags.invocation_id != ''"
+    pages = ([run for run in page if run.invocation not in named] for page in store.pages(experiments, launched))
+    others: Iterable[Run] = next((page for page in pages if page), [])
     if not others:
         raise Problem("there is no other invocation")
-    last = max(others, key=lambda run: run.evaluated).invocation
-    return [last if text == "last" else text for text in texts]
+    since = int(max(run.evaluated for run in others) * 1000)
+    later = search(store, experiments, [f"{launched} AND attributes.start_time >= {since}"])
+    others = chain(others, (run for run in later if run.invocation not in named))
+    return max(others, key=lambda run: (run.evaluated, run.start, run.id))
 
 
 def runs_named(store: Store, experiments: list[str], text: str) -> list[Run]:
@@ -175,7 +186,7 @@ def chosen(runs: list[Run]) -> tuple[dict[str, Run], list[str]]:
     found: dict[str, Run] = {}
     notes = []
     for job, exports in sorted(jobs.items()):
-        exports.sort(key=lambda run: (run.status == "FINISHED", run.start))
+        exports.sort(key=lambda run: (run.status == "FINISHED", run.start, run.id))
         run = exports[-1]
         if len(exports) > 1:
             notes.append(f"{plain(run.task)}: job {plain(job)} was exported {len(exports)} times; run {run.id} is used")

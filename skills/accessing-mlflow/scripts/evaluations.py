@@ -1,7 +1,7 @@
 """What find_runs.py and compare_runs.py share: where MLflow is, the runs and files in it, and how they are shown.
 
 Only read: nothing here changes anything on the server. What comes from there is data by others: `shown` makes it safe
-to print. Needs Python 3.10 or later and PyYAML; SQLite stores are read by MLflow's own client.
+to print. Needs Python 3.10 or later, PyYAML and urllib3; SQLite stores are read by MLflow's own client.
 """
 
 from __future__ import annotations
@@ -20,20 +20,22 @@ import sys
 import tempfile
 import time
 import unicodedata
-import urllib.error
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
-from urllib.request import HTTPSHandler, Request, build_opener
 
 PAGE = 1000
+FIRST_PAGE = 100
 EXPERIMENTS_AT_ONCE = 200
 LARGEST_FILE = 16 << 20
 READERS = 8
+PAGES_AT_ONCE = 4
+REDIRECTS = 5
 MOST_ALIASES = 100
 LONGEST_PATH = 1000
 
@@ -47,6 +49,10 @@ _R = TypeVar("_R")
 
 class Problem(Exception):
     """What went wrong, for people, with the next step."""
+
+
+class Unfit(Problem):
+    """The server does not take the question in this form."""
 
 
 class Server(NamedTuple):
@@ -72,7 +78,7 @@ class Server(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A run as MLflow has it. `start`: of the export, in milliseconds."""
+    """A run as MLflow has it. `start`: of the export, in milliseconds. `files`: the address of its artifacts."""
 
     id: str
     experiment: str
@@ -82,6 +88,7 @@ class Run(NamedTuple):
     metrics: Mapping[str, float]
     params: Mapping[str, str]
     tags: Mapping[str, str]
+    files: str = ""
 
     @property
     def invocation(self) -> str:
@@ -129,16 +136,16 @@ class Store(Protocol):
     def experiments(self) -> dict[str, str]:
         """The names of all experiments, by id."""
 
-    def page(self, experiments: list[str], condition: str, token: str) -> tuple[list[Run], str]:
-        """Up to PAGE runs, newest export first, and the token of the next page: "" after the last."""
+    def pages(self, experiments: list[str], condition: str) -> Iterator[list[Run]]:
+        """All runs, up to PAGE at a time: the newest exports first, the rest in any order; some may come twice."""
 
     def run(self, run_id: str) -> Run | None:
         """The run of that id."""
 
-    def files(self, run_id: str, folder: str) -> list[File]:
+    def files(self, run: Run, folder: str) -> list[File]:
         """What is directly in a folder of a run's files."""
 
-    def read(self, run_id: str, path: str) -> bytes | None:
+    def read(self, run: Run, path: str) -> bytes | None:
         """A file of a run; None where there is none."""
 
 
@@ -176,8 +183,8 @@ def _entries(environ: Mapping[str, str], cwd: Path) -> Iterator[Server]:
     state = _json_file(state_file)
     last = []
     projects = [path for path in (cwd, *cwd.parents) if path != home]
-    for path in projects:
-        yield from _entry(_member(state, "projects", str(path)), f"{state_file} (this project)", environ, cwd)
+    for key in (key for path in projects for key in (path, *_main_folder(path))):
+        yield from _entry(_member(state, "projects", str(key)), f"{state_file} (this project)", environ, cwd)
     for path in projects:
         approved = _approved(path, folder, state)
         entry = _entry(_json_file(path / ".mcp.json"), str(path / ".mcp.json"), environ, cwd, approved)
@@ -201,6 +208,16 @@ def _entries(environ: Mapping[str, str], cwd: Path) -> Iterator[Server]:
     for path in projects:
         last += _entry(_json_file(path / ".cursor/mcp.json"), str(path / ".cursor/mcp.json"), environ, cwd, False)
     yield from last
+
+
+def _main_folder(path: Path) -> list[Path]:
+    """Of a linked worktree of git, the folder under whose name Claude Code keeps the project (measured)."""
+    try:
+        git = path / (path / ".git").read_text(encoding="utf-8").partition("gitdir:")[2].strip()
+        common = Path(os.path.normpath(git / (git / "commondir").read_text(encoding="utf-8").strip()))
+    except (OSError, ValueError):
+        return []
+    return [common.parent if common.name == ".git" else common]
 
 
 def _entry(data: Any, source: str, environ: Mapping[str, str], cwd: Path, trusted: bool = True) -> list[Server]:
@@ -298,10 +315,15 @@ class Rest:
         parts = urllib.parse.urlsplit(server.uri)
         self._server = server
         self._base = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")
-        self._authorization = _authorization(parts, server)
-        self._opener = build_opener(HTTPSHandler(context=_tls(server.variables)))
-        limit = server.variables.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "")
-        self._timeout = max(10.0, float(limit)) if limit.isdigit() else 30.0
+        self._headers = {"Accept": "*/*", "User-Agent": "accessing-mlflow"}
+        authorization = _authorization(parts, server)
+        if authorization:
+            self._headers["Authorization"] = authorization
+        if parts.scheme.lower() == "http":
+            # MLflow's own server sends an answer in two parts, and on a connection that is kept it waits 40 ms for the
+            # word that the first one came. With TLS, a new connection would cost as much.
+            self._headers["Connection"] = "close"
+        self._connections = _connections(parts, server)
 
     def experiments(self) -> dict[str, str]:
         found, token = {}, ""
@@ -313,8 +335,53 @@ class Rest:
             if not token:
                 return found
 
-    def page(self, experiments: list[str], condition: str, token: str) -> tuple[list[Run], str]:
-        body = {"experiment_ids": experiments, "filter": condition, "max_results": PAGE}
+    def pages(self, experiments: list[str], condition: str) -> Iterator[list[Run]]:
+        """Of many runs, most of the time is the server's: so they are asked for in parts, a few at a time.
+
+        MLflow makes the IDs at random (`uuid.uuid4().hex`), so their first digit makes sixteen equal parts. A server
+        that does not take or not heed such a filter is asked for one page after the other.
+        """
+        newest, token = self._page(experiments, condition, "", FIRST_PAGE)
+        yield newest
+        if not token:
+            return
+        found: set[str] = set()
+        try:
+            for runs in self._parts(experiments, condition):
+                found.update(run.id for run in runs)
+                yield runs
+        except Unfit:
+            found.clear()
+        if not found.issuperset(run.id for run in newest):
+            yield from self._one_after_other(experiments, condition)
+
+    def _one_after_other(self, experiments: list[str], condition: str) -> Iterator[list[Run]]:
+        runs, token = self._page(experiments, condition, "")
+        yield runs
+        while token:
+            runs, token = self._page(experiments, condition, token)
+            yield runs
+
+    def _parts(self, experiments: list[str], condition: str) -> Iterator[list[Run]]:
+        """The runs by the first digit of their IDs. Raises Unfit."""
+        begun = f"{condition} AND " if condition else ""
+        todo = [(f"{begun}attributes.run_id LIKE '{digit}%'", "") for digit in "0123456789abcdef"]
+        waiting: dict[Future[tuple[list[Run], str]], str] = {}
+        with ThreadPoolExecutor(PAGES_AT_ONCE) as readers:
+            while todo or waiting:
+                while todo and len(waiting) < PAGES_AT_ONCE:  # no more, for each page is held in memory
+                    part, token = todo.pop()
+                    waiting[readers.submit(self._page, experiments, part, token)] = part
+                for done in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    part = waiting.pop(done)
+                    runs, token = done.result()
+                    if token:
+                        todo.append((part, token))
+                    yield runs
+
+    def _page(self, experiments: list[str], condition: str, token: str, size: int = PAGE) -> tuple[list[Run], str]:
+        """Runs, newest export first, and the token of the next page: "" after the last."""
+        body = {"experiment_ids": experiments, "filter": condition, "max_results": size}
         body |= {"order_by": ["attributes.start_time DESC"], **({"page_token": token} if token else {})}
         answer = self._json("runs/search", body)
         return [_run(item) for item in answer.get("runs", [])], answer.get("next_page_token", "")
@@ -323,17 +390,25 @@ class Rest:
         answer = self._json("runs/get?" + urllib.parse.urlencode({"run_id": run_id}), absent={})
         return _run(answer["run"]) if "run" in answer else None
 
-    def files(self, run_id: str, folder: str) -> list[File]:
-        query = {"run_id": run_id, **({"path": folder} if folder else {})}
+    def files(self, run: Run, folder: str) -> list[File]:
+        query = {"run_id": run.id, **({"path": folder} if folder else {})}
         answer = self._json("artifacts/list?" + urllib.parse.urlencode(query), absent={})
         return [
             File(item["path"], bool(item.get("is_dir")), int(item.get("file_size") or 0))
             for item in answer.get("files", [])
         ]
 
-    def read(self, run_id: str, path: str) -> bytes | None:
-        query = urllib.parse.urlencode({"run_uuid": run_id, "path": path})
-        return self._answer(f"{self._base}/get-artifact?{query}", None, (400, 404, 500), LARGEST_FILE + 1)
+    def read(self, run: Run, path: str) -> bytes | None:
+        """From the server's own store of files, as MLflow's client does it; from any other by way of the run.
+
+        The first takes the server a third of the time. A path that a program on the way may tidy up goes as a query.
+        """
+        place = urllib.parse.urlsplit(run.files)
+        if place.scheme == "mlflow-artifacts" and not place.netloc and not {"", ".", ".."} & {*path.split("/")}:
+            way = "api/2.0/mlflow-artifacts/artifacts/" + urllib.parse.quote(f"{place.path.strip('/')}/{path}")
+        else:
+            way = "get-artifact?" + urllib.parse.urlencode({"run_uuid": run.id, "path": path})
+        return self._answer(f"{self._base}/{way}", None, (400, 404, 500), LARGEST_FILE + 1)
 
     def _json(self, path: str, body: Any = None, absent: Any = None) -> dict[str, Any]:
         """`absent`: what to give where MLflow says that there is no such thing."""
@@ -348,26 +423,38 @@ class Rest:
             raise Problem(f"{self._server.shown} does not answer as MLflow does{page}; tell the user") from None
         return answer if isinstance(answer, dict) else {}
 
-    def _answer(self, address: str, body: Any, missing: tuple[int, ...], most: int = -1) -> bytes | None:
-        request = Request(address, headers={"Accept": "*/*", "User-Agent": "accessing-mlflow"})
-        if body is not None:
-            request.data = json.dumps(body).encode()
-            request.add_header("Content-Type", "application/json")
-        if self._authorization:  # not for where a redirect leads to
-            request.add_unredirected_header("Authorization", self._authorization)
+    def _answer(self, address: str, body: Any, missing: tuple[int, ...], most: int | None = None) -> bytes | None:
+        from urllib3.exceptions import HTTPError
+
         try:
-            with self._opener.open(request, timeout=self._timeout) as answer:
+            with self._asked(address, body) as answer:
                 data: bytes = answer.read(most)
-                return data
-        except urllib.error.HTTPError as error:
-            if error.code in missing:
-                return None
-            raise Problem(self._refusal(error.code, error.read(2000))) from None
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "reason", error)
-            raise Problem(
-                f"{self._server.shown} does not answer ({shown(str(reason), 100)}); do not try again, tell the user"
-            ) from None
+        except (HTTPError, OSError, ValueError) as error:
+            reason = shown(_first_cause(error), 100)
+            raise Problem(f"{self._server.shown} does not answer ({reason}); do not try again, tell the user") from None
+        if answer.status < 300:
+            return data
+        if answer.status in missing:
+            return None
+        raise (Unfit if answer.status == 400 else Problem)(self._refusal(answer.status, data[:2000]))
+
+    def _asked(self, address: str, body: Any) -> Any:
+        """The answer to one request. Where the server has just given up the connection, it is made anew, once."""
+        from urllib3.exceptions import MaxRetryError, ProtocolError
+        from urllib3.util import Retry
+
+        more = {} if body is None else {"Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        # Another host that a redirect leads to does not get the credentials.
+        options: dict[str, Any] = {"headers": {**self._headers, **more}, "body": data, "preload_content": False}
+        options["retries"] = Retry(connect=0, read=0, status=0, other=0, redirect=REDIRECTS)
+        ask = partial(self._connections.request, "GET" if body is None else "POST", address, **options)
+        try:
+            return ask()
+        except (MaxRetryError, ProtocolError) as error:
+            if not isinstance(getattr(error, "reason", error), ProtocolError):
+                raise
+            return ask()
 
     def _refusal(self, code: int, body: bytes) -> str:
         where = f"{self._server.shown} (from {self._server.source})"
@@ -380,6 +467,33 @@ class Rest:
         except (ValueError, AttributeError):
             message = ""
         return f"{where} answers {code}: {shown(str(message), 300)}"
+
+
+def _first_cause(error: BaseException) -> str:
+    """What it was that failed, without the names of all who noticed."""
+    cause = getattr(error, "reason", None) or error.__cause__
+    return _first_cause(cause) if isinstance(cause, BaseException) else str(error)
+
+
+def _connections(parts: urllib.parse.SplitResult, server: Server) -> Any:
+    """Connections that are kept for the next question, through the proxy that the environment names."""
+    from urllib.request import getproxies, proxy_bypass
+
+    import urllib3
+
+    limit = server.variables.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "")
+    timeout = max(10.0, float(limit)) if limit.isdigit() else 30.0
+    options: dict[str, Any] = {"maxsize": READERS, "timeout": timeout, "ssl_context": _tls(server.variables)}
+    proxy = getproxies().get(parts.scheme.lower())
+    if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return urllib3.PoolManager(**options)
+    address = urllib3.util.parse_url(proxy if "://" in proxy else f"http://{proxy}")
+    signed = urllib.parse.unquote(address.auth) if address.auth else None
+    headers = urllib3.make_headers(proxy_basic_auth=signed)
+    try:
+        return urllib3.ProxyManager(address._replace(auth=None).url, proxy_headers=headers, **options)
+    except urllib3.exceptions.HTTPError:
+        raise Problem(f"the environment names a proxy that is neither http nor https: {address.scheme}://") from None
 
 
 def _authorization(parts: urllib.parse.SplitResult, server: Server) -> str:
@@ -438,7 +552,8 @@ def _run(item: Mapping[str, Any]) -> Run:
     name = info.get("run_name") or pairs("tags").get("mlflow.runName", "")
     start = int(info.get("start_time") or 0)
     status = info.get("status", "")
-    return Run(run_id, info.get("experiment_id", ""), name, status, start, metrics, pairs("params"), pairs("tags"))
+    experiment, files = info.get("experiment_id", ""), info.get("artifact_uri") or ""
+    return Run(run_id, experiment, name, status, start, metrics, pairs("params"), pairs("tags"), files)
 
 
 class Client:
@@ -469,22 +584,26 @@ class Client:
             if not token:
                 return found
 
-    def page(self, experiments: list[str], condition: str, token: str) -> tuple[list[Run], str]:
-        order = ["attributes.start_time DESC"]
-        page = self._ask("search_runs", experiments, condition, 1, PAGE, order, token or None)
-        return [self._plain(run) for run in page], page.token or ""
+    def pages(self, experiments: list[str], condition: str) -> Iterator[list[Run]]:
+        order, token = ["attributes.start_time DESC"], None
+        while True:
+            page = self._ask("search_runs", experiments, condition, 1, PAGE, order, token)
+            yield [self._plain(run) for run in page]
+            token = page.token
+            if not token:
+                return
 
     def run(self, run_id: str) -> Run | None:
         found = self._ask("get_run", run_id, absent=None)
         return None if found is None else self._plain(found)
 
-    def files(self, run_id: str, folder: str) -> list[File]:
-        found = self._ask("list_artifacts", run_id, folder or None, absent=[])
+    def files(self, run: Run, folder: str) -> list[File]:
+        found = self._ask("list_artifacts", run.id, folder or None, absent=[])
         return [File(item.path, item.is_dir, item.file_size or 0) for item in found]
 
-    def read(self, run_id: str, path: str) -> bytes | None:
+    def read(self, run: Run, path: str) -> bytes | None:
         with tempfile.TemporaryDirectory() as folder:
-            found = self._ask("download_artifacts", run_id, path, folder, absent=None)
+            found = self._ask("download_artifacts", run.id, path, folder, absent=None)
             return None if found is None else Path(found).read_bytes()
 
     def _ask(self, method: str, *arguments: Any, absent: Any = _REFUSED, **named: Any) -> Any:
@@ -540,13 +659,11 @@ def _start_again(server: Server) -> None:
 
 
 def search(store: Store, experiments: Iterable[str], conditions: Iterable[str]) -> Iterator[Run]:
-    """All runs of these experiments for which one of the conditions holds, page by page, each once."""
+    """All runs of these experiments for which one of the conditions holds, each once, in no order."""
     ids, seen, started, told = list(experiments), set(), time.monotonic(), 2.0
     for condition in conditions:
         for first in range(0, len(ids), EXPERIMENTS_AT_ONCE):
-            token = ""
-            while True:
-                runs, token = store.page(ids[first : first + EXPERIMENTS_AT_ONCE], condition, token)
+            for runs in store.pages(ids[first : first + EXPERIMENTS_AT_ONCE], condition):
                 for run in runs:
                     if run.id not in seen:
                         seen.add(run.id)
@@ -554,8 +671,6 @@ def search(store: Store, experiments: Iterable[str], conditions: Iterable[str]) 
                 if time.monotonic() - started > told:
                     told += 2.0
                     print(f"... {len(seen)} runs read", file=sys.stderr)
-                if not token:
-                    break
 
 
 def quoted(text: str) -> str:
@@ -589,11 +704,11 @@ def document(store: Store, run: Run, name: str) -> dict[str, Any]:
     """A YAML or JSON file of the run's own folder; {} where there is none, or what is there is none."""
     if len(run.folder) > LONGEST_PATH:
         return {}
-    data = store.read(run.id, f"{run.folder}/{name}")
+    data = store.read(run, f"{run.folder}/{name}")
     if data is None:
-        listed = [file.path for file in store.files(run.id, "") if file.is_folder]
+        listed = [file.path for file in store.files(run, "") if file.is_folder]
         places = [f"{folder}/artifacts/{name}" if run.form == "launcher" else f"{folder}/{name}" for folder in listed]
-        data = next((found for found in (store.read(run.id, place) for place in places) if found is not None), None)
+        data = next((found for found in (store.read(run, place) for place in places) if found is not None), None)
     return _parsed(data, is_json=name.endswith(".json"))
 
 
@@ -640,7 +755,7 @@ def model_of(store: Store, run: Run) -> str:
 def _root_config(store: Store, run: Run) -> dict[str, Any]:
     """The launcher's configuration: `.yml` after a Slurm job's own export, else `.yaml`."""
     names = ("config.yml", "config.yaml")
-    return _parsed(next((data for data in (store.read(run.id, name) for name in names) if data is not None), None))
+    return _parsed(next((data for data in (store.read(run, name) for name in names) if data is not None), None))
 
 
 def in_parallel(function: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:

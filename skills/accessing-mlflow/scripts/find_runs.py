@@ -1,7 +1,7 @@
 #!/usr/bin/env -S uv run --no-project --script
 # /// script
 # requires-python = ">=3.10"
-# dependencies = ["pyyaml>=6", "tomli>=2; python_version < '3.11'"]
+# dependencies = ["pyyaml>=6", "urllib3>=2", "tomli>=2; python_version < '3.11'"]
 # ///
 """Find evaluation runs in MLflow: by ID, task, model or time, in all experiments at once; says how many there are."""
 
@@ -124,7 +124,7 @@ def experiments(names: dict[str, str], wanted: str) -> list[str]:
 def find(store: Store, chosen: list[str], options: argparse.Namespace) -> tuple[list[Found], bool]:
     """All that fits, the newest evaluation first; and whether models were read just once for each invocation."""
     found = [keep(run) for run in candidates(store, chosen, options) if wanted(run, options)]
-    found.sort(key=lambda one: (one.evaluated, one.run.job), reverse=True)
+    found.sort(key=lambda one: (one.evaluated, one.run.job, one.run.start, one.run.id), reverse=True)
     if not options.model:
         return found, False
     found, guessed = with_models(store, found)
@@ -162,8 +162,8 @@ def matches(part: str, *texts: str) -> bool:
 
 def keep(run: Run) -> Found:
     names = ("invocation_id", "config.target.api_endpoint.model_id")
-    params = {key: value for key, value in run.params.items() if key in names}
-    tags = {key: value for key, value in run.tags.items() if not key.startswith("mlflow.")}
+    params = {sys.intern(key): value for key, value in run.params.items() if key in names}
+    tags = {sys.intern(key): sys.intern(value) for key, value in run.tags.items() if not key.startswith("mlflow.")}
     return Found(run._replace(metrics={}, params=params, tags=tags), scores(run), run.evaluated)
 
 
@@ -182,17 +182,24 @@ def with_models(store: Store, found: list[Found]) -> tuple[list[Found], bool]:
     if len(found) <= EACH_MODEL_UP_TO:
         models = in_parallel(lambda one: model_of(store, one.run), found)
         return [one._replace(model=model) for one, model in zip(found, models, strict=True)], False
-    first = {one.run.invocation or one.run.id: one.run for one in reversed(found)}
-    print(f"reading the model of {len(first)} invocations", file=sys.stderr)
-    by_group = dict(zip(first, in_parallel(lambda run: model_of(store, run), first.values()), strict=True))
-    return [one._replace(model=by_group[one.run.invocation or one.run.id]) for one in found], True
+    groups = grouped(found)
+    print(f"reading the model of {len(groups)} invocations", file=sys.stderr)
+    models = in_parallel(lambda group: model_of_group(store, group), groups)
+    of_run = {one.run.id: model for group, model in zip(groups, models, strict=True) for one in group}
+    return [one._replace(model=of_run[one.run.id]) for one in found], True
+
+
+def model_of_group(store: Store, group: list[Found]) -> str:
+    """From one of its runs: one that is finished, for where an export broke off the file may be missing."""
+    finished = (one.run for one in group if one.run.status == "FINISHED")
+    return group[0].model or model_of(store, next(finished, group[0].run))
 
 
 def invocation_rows(store: Store, found: list[Found], limit: int) -> tuple[list[dict[str, Any]], int]:
     """One row for each of the newest invocations, and how many there are."""
     groups = grouped(found)
     first = groups[:limit]
-    models = in_parallel(lambda group: group[0].model or model_of(store, group[0].run), first)
+    models = in_parallel(lambda group: model_of_group(store, group), first)
     return [summary(group, model) for group, model in zip(first, models, strict=True)], len(groups)
 
 
