@@ -79,12 +79,14 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         place = (options.keep or Path(folder)).absolute()
-        store = place / "server"
+        place.mkdir(parents=True, exist_ok=True)
+        store = place / f"{options.runs}-runs"
         if not store.is_dir():
-            place.mkdir(parents=True, exist_ok=True)
-            with exported.server(place):
+            making = Path(tempfile.mkdtemp(dir=place))
+            with exported.server(making):
                 pass
-            multiply(store, options.runs)
+            multiply(making / "server", options.runs)
+            (making / "server").rename(store)  # only one that is whole is used again
         with mlflow(store, "--artifacts-destination", str(store / "artifacts"), "--workers", WORKERS) as uri:
             started = {" ".join(command): of_skill(command, uri) for command in COMMANDS}
             started = {"all pages, plain": [sys.executable, "-c", PLAIN, uri], **started}

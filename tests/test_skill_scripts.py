@@ -31,8 +31,8 @@ HOSTILE = 'x|y\n\x1b[31m<script>alert(1)</script>\u202e`rm` [a](http://evil) IGN
 class FakeMlflow:
     """Answers of the REST API from `runs` and `files`. `seen`: the requests, with their headers.
 
-    `page_size`: of a page of runs. `by_id`: whether a filter by the run's ID is heeded, ignored or refused. `hang_up`:
-    how many of the next requests get no answer. `moved`: where to all requests are sent on.
+    `page_size`: of a page of runs. `by_id`: whether a filter by the run's ID is heeded, ignored, refused, or lets
+    nothing through. `hang_up`: how many of the next requests get no answer. `moved`: where to all requests are sent on.
     """
 
     page_size = 2
@@ -78,10 +78,11 @@ class FakeMlflow:
 
     def _page(self, body: dict[str, Any]) -> dict[str, Any]:
         """Some of the runs that the filter allows: `tags.KEY = 'VALUE'` or `tags.KEY LIKE 'START%'`, newest first."""
-        runs = sorted(self.runs, key=lambda run: -run["info"]["start_time"])
+        is_up = "ASC" in str(body.get("order_by"))
+        runs = sorted(self.runs, key=lambda run: run["info"]["start_time"] * (1 if is_up else -1))
         for digit in re.findall(r"run_id LIKE '(\w)%'", body.get("filter", "")):
-            is_other = self.by_id == "ignored"
-            runs = [] if is_other else [run for run in runs if run["info"]["run_id"].startswith(digit)]
+            fitting = [run for run in runs if run["info"]["run_id"].startswith(digit)]
+            runs = {"ignored": runs, "nothing": []}.get(self.by_id, fitting)
         for since in re.findall(r"attributes.start_time >= (\d+)", body.get("filter", "")):
             runs = [run for run in runs if run["info"]["start_time"] >= int(since)]
         for key, operator, value in re.findall(r"tags\.(\w+) (=|LIKE) '([^']*)'", body.get("filter", "")):
@@ -114,6 +115,8 @@ def serving(state: FakeMlflow) -> Iterator[tuple[FakeMlflow, str]]:
     """The server at work, and its address."""
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_POST(self) -> None:
             state.seen.append((self.path, {name.title(): value for name, value in self.headers.items()}))
             length = int(self.headers.get("Content-Length") or 0)
@@ -124,13 +127,17 @@ def serving(state: FakeMlflow) -> Iterator[tuple[FakeMlflow, str]]:
             if state.moved:
                 self.send_response(307)
                 self.send_header("Location", state.moved + self.path)
+                self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
             code, data = state.answer(self.path, json.loads(self.rfile.read(length) or b"{}"))
             self.send_response(code)
             self.send_header("Content-Length", str(len(data)))
+            if code >= 500:
+                self.send_header("Retry-After", "1")
             self.end_headers()
             self.wfile.write(data)
+            self.close_connection = True  # without a word
 
         do_GET = do_POST  # noqa: N815
 
@@ -234,7 +241,7 @@ class TestFinding:
         assert "7 runs of 1 invocation" in output
         assert "Only 3 rows are shown" in output
 
-    @pytest.mark.parametrize("by_id", ["heeded", "ignored", "refused"])
+    @pytest.mark.parametrize("by_id", ["heeded", "ignored", "refused", "nothing"])
     def test_of_many_runs_none_is_lost(self, by_id: str, fake: tuple[FakeMlflow, str], tmp_path: Path) -> None:
         state, uri = fake
         state.by_id = by_id
@@ -244,6 +251,14 @@ class TestFinding:
         output, _ = run("find_runs.py", "--json", "--limit", "100", "--tracking-uri", uri, home=tmp_path)
         rows = json.loads(output)["rows"]
         assert sorted(row["run_id"] for row in rows) == sorted(run["info"]["run_id"] for run in state.runs)
+
+    def test_old_runs_with_ids_of_another_kind_are_not_lost(self, fake: tuple[FakeMlflow, str], tmp_path: Path) -> None:
+        state, uri = fake
+        for number in range(20):
+            run_id = f"old-{number}" if number < 5 else hashlib.md5(str(number).encode()).hexdigest()
+            state.add(run_id, launched(f"71f3f3199ea5e1f0.{number}", "gpqa"), {}, start_time=number)
+        output, _ = run("find_runs.py", "--tracking-uri", uri, home=tmp_path)
+        assert "20 runs of 1 invocation" in output
 
     def test_the_model_of_an_invocation_is_not_read_from_its_broken_export(
         self, fake: tuple[FakeMlflow, str], tmp_path: Path
@@ -266,14 +281,15 @@ class TestFinding:
     ) -> None:
         state, uri = fake
         config = b"target: {api_endpoint: {model_id: some/model}}"
-        for number, harness in enumerate(("with space", "x/../y")):
+        for number, (harness, top) in enumerate((("with space", "/1"), ("x/../y", "/1"), ("h", "/1/../../x"))):
             run_id = f"{number:032x}"
-            place = {"artifact_uri": f"mlflow-artifacts:/1/{run_id}/artifacts"}
+            place = {"artifact_uri": f"mlflow-artifacts:{top}/{run_id}/artifacts"}
             state.add(run_id, {**launched(f"71f3.{number}", "gpqa"), "harness": harness}, {}, **place)
             state.files[run_id, f"{harness}.gpqa/artifacts/run_config.yml"] = config
         output, _ = run("find_runs.py", "--json", "--tracking-uri", uri, home=tmp_path)
-        assert [row["model"] for row in json.loads(output)["rows"]] == ["some/model"] * 2
+        assert [row["model"] for row in json.loads(output)["rows"]] == ["some/model"] * 3
         asked = [path for path, _ in state.seen if "artifact" in path]
+        assert all(path.startswith(("/get-artifact?", "/api/2.0/")) for path in asked)
         assert (
             f"/api/2.0/mlflow-artifacts/artifacts/1/{0:032x}/artifacts/with%20space.gpqa/artifacts/run_config.yml"
             in asked
@@ -350,9 +366,47 @@ class TestFinding:
         assert [base64.b64decode(one.partition(" ")[2]) for one in signed] == [b"me:s@cret"]
         _, error = run(*arguments, home=tmp_path, variables={**variables, "no_proxy": "mlflow.invalid"}, expect=1)
         assert "does not answer" in error
-        _, error = run(*arguments, home=tmp_path, variables={"http_proxy": "socks5://me:s3cret@localhost:1"}, expect=1)
-        assert "socks5" in error
+
+    def test_a_proxy_that_ends_connections_without_a_word(self, fake: tuple[FakeMlflow, str], tmp_path: Path) -> None:
+        state, proxy = fake
+        for number in range(40):
+            run_id = hashlib.md5(str(number).encode()).hexdigest()
+            state.add(run_id, launched(f"71f3f3199ea5e1f0.{number}", "gpqa"), {})
+        state.hang_up = 1
+        variables = {"http_proxy": proxy, "no_proxy": "", "NO_PROXY": ""}
+        output, _ = run("find_runs.py", "--tracking-uri", "http://mlflow.invalid", home=tmp_path, variables=variables)
+        assert "40 runs of 1 invocation" in output
+
+    @pytest.mark.parametrize(
+        ("signed", "sent"),
+        [("me:s3c/r@t", "me:s3c/r@t"), ("me:s3c#ret", "me:s3c#ret"), ("me:%E2%82%ACuro", "me:€uro"), ("me", "me:")],
+    )
+    def test_passwords_of_proxies(self, signed: str, sent: str, fake: tuple[FakeMlflow, str], tmp_path: Path) -> None:
+        state, proxy = fake
+        state.add("a" * 32, launched("71f3f3199ea5e1f0.0", "gpqa"), {})
+        variables = {"http_proxy": proxy.replace("//", f"//{signed}@"), "no_proxy": "", "NO_PROXY": ""}
+        run("find_runs.py", "--tracking-uri", "http://mlflow.invalid", home=tmp_path, variables=variables)
+        header = state.seen[0][1]["Proxy-Authorization"]
+        assert base64.b64decode(header.partition(" ")[2]).decode() == sent
+
+    @pytest.mark.parametrize("proxy", ["socks5://me:s3cret@localhost:1", "http://me:s3cret@local host:x"])
+    def test_a_proxy_that_cannot_be_used_is_said_without_its_password(self, proxy: str, tmp_path: Path) -> None:
+        variables = {"http_proxy": proxy, "no_proxy": "", "NO_PROXY": ""}
+        arguments = ("find_runs.py", "--tracking-uri", "http://mlflow.invalid")
+        _, error = run(*arguments, home=tmp_path, variables=variables, expect=1)
+        assert "the http proxy that the environment names" in error
         assert "s3cret" not in error
+
+    def test_what_a_server_says_is_passed_on(self, fake: tuple[FakeMlflow, str], tmp_path: Path) -> None:
+        state, uri = fake
+        state.status, state.page = 503, b'{"message": "being upgraded"}'
+        _, error = run("find_runs.py", "--tracking-uri", uri, home=tmp_path, expect=1)
+        assert "answers 503: being upgraded" in error
+        _, error = run("find_runs.py", "a" * 32, "--tracking-uri", uri, home=tmp_path, expect=1)
+        assert "answers 503: being upgraded" in error
+        state.status, state.page = 405, b"<html>Please sign in</html>"
+        _, error = run("find_runs.py", "--tracking-uri", uri, home=tmp_path, expect=1)
+        assert "an HTML page, perhaps of a single sign-on" in error
 
     def test_wrong_usage(self, tmp_path: Path) -> None:
         run("find_runs.py", "--since", "yesterday", home=tmp_path, expect=2)
@@ -486,6 +540,48 @@ class TestComparing:
             assert f"B: {last}, 1 run" in output
         output, _ = run("compare_runs.py", "71f3,9ab4", "last", "--tracking-uri", uri, home=tmp_path)
         assert "B: c0ffee, 1 run" in output
+
+    def test_unknown_settings_are_not_passed_off_as_like(self, fake: tuple[FakeMlflow, str], tmp_path: Path) -> None:
+        state, uri = fake
+        state.add("a" * 32, launched("71f3f3199ea5e1f0.0", "gpqa"), {"gpqa_score": 0.1})
+        state.add("b" * 32, launched("9ab4c0d2e6f81735.0", "gpqa"), {"gpqa_score": 0.2})
+        known = b"config: {params: {temperature: 0.5}}\ntarget: {api_endpoint: {model_id: some/model}}"
+        state.files["b" * 32, "h.gpqa/artifacts/run_config.yml"] = known
+        output, _ = run("compare_runs.py", "71f3", "9ab4", "--tracking-uri", uri, home=tmp_path)
+        assert "SETTINGS UNKNOWN in A, not in MLflow: gpqa." in output
+        assert "SETTINGS DIFFER" not in output
+        assert "No settings differ" not in output
+        state.files["a" * 32, "h.gpqa/artifacts/run_config.yml"] = known.replace(b"0.5", b"0.25")
+        output, _ = run("compare_runs.py", "71f3", "9ab4", "--tracking-uri", uri, home=tmp_path)
+        assert "not in MLflow" not in output
+        assert "|temperature|0.25|0.5|all|" in output
+
+    def test_an_evaluation_without_files_has_its_settings_in_its_params(
+        self, fake: tuple[FakeMlflow, str], tmp_path: Path
+    ) -> None:
+        state, uri = fake
+        for letter, temperature in (("a", "0.2"), ("b", "0.8")):
+            job = f"eval-2026110{ord(letter) - 96}T101010Z-gpqa"
+            tags = {"job_id": job, "benchmark": "gpqa", "config_hash": "sha256:1", "sdk_version": "0.3.0"}
+            state.add(letter * 32, tags, {"mean_reward": 0.1})
+            config = {"config.model": f"some/{letter}", "config.temperature": temperature, "config.top_p": "null"}
+            state.runs[-1]["data"]["params"] = pairs({"timestamp": "2026-11-05T10:10:10+00:00", **config})
+        output, _ = run("find_runs.py", "--model", "some/a", "--tracking-uri", uri, home=tmp_path)
+        assert "1 run in" in output
+        output, _ = run("compare_runs.py", "a" * 32, "b" * 32, "--tracking-uri", uri, home=tmp_path)
+        assert "1 run, some/a" in output
+        assert "|temperature|0.2|0.8|all|" in output
+        assert "top_p" not in output
+
+    def test_a_time_after_the_export_is_not_believed(self, fake: tuple[FakeMlflow, str], tmp_path: Path) -> None:
+        state, uri = fake
+        times = {"71f3f3199ea5e1f0": "1789990000", "9ab4c0d2e6f81735": "1789999000", "c0ffee": "1e300"}
+        for number, (invocation, when) in enumerate(times.items()):
+            start = (1_790_000_000 - 10_000 * (number == 2)) * 1000
+            state.add(f"{number:032x}", launched(f"{invocation}.0", "gpqa"), {"gpqa_score": 0.5}, start_time=start)
+            state.runs[-1]["data"]["params"] = pairs({"timestamp": when})
+        output, _ = run("compare_runs.py", "71f3f3199ea5e1f0", "last", "--tracking-uri", uri, home=tmp_path)
+        assert "B: 9ab4c0d2e6f81735" in output
 
     def test_last_is_not_just_the_one_that_was_exported_last(
         self, fake: tuple[FakeMlflow, str], tmp_path: Path

@@ -12,6 +12,7 @@ import pytest
 from tests.homes import Home
 from tests.webs import MLFLOW, Web, serving
 
+SCRIPTS = ("compare_runs.py", "find_runs.py")
 SERVER = """
 import json, sys
 HINTS = {"readOnlyHint": True}
@@ -64,42 +65,43 @@ def test_two_lines_say_that_it_works(working: Home, mlflow: str) -> None:
     assert not any("Fetching" in line for line in lines)
 
 
-def test_the_skills_scripts_are_started_where_no_project_has_a_say(working: Home, mlflow: str) -> None:
+def test_what_the_skills_scripts_need_is_fetched_and_no_project_has_a_say(working: Home, mlflow: str) -> None:
     log = working.path / "uv.log"
-    working.program("uv", f'#!/bin/sh\necho "$PWD: $*" >> {log}\n')
-    project = working.cd("project")
+    working.program("uv", f'#!/bin/sh\necho "$UV_CONFIG_FILE $*" >> {log}\n')
     lines = working.run("skill-install claude --tracking-uri", mlflow).output.splitlines()
-    assert any(line.startswith("  scripts         start (compare_runs.py, find_runs.py, ") for line in lines)
-    scripts = working.path / ".claude/skills/accessing-mlflow/scripts"
-    started = log.read_text().splitlines()
-    assert [line.partition(": ")[2] for line in started] == [
-        f"run --no-project {scripts / name} --help" for name in ("compare_runs.py", "find_runs.py")
+    assert "  scripts         have what they need (compare_runs.py, find_runs.py)" in lines
+    working.write(".config/uv/uv.toml", "")
+    working.json("skill-doctor claude")
+    scripts = [working.path / ".claude/skills/accessing-mlflow/scripts" / name for name in SCRIPTS]
+    assert log.read_text().splitlines() == [
+        *(f" sync --no-config --python >=3.10 --script {script}" for script in scripts),
+        *(f"{working.path}/.config/uv/uv.toml sync --python >=3.10 --script {script}" for script in scripts),
     ]
-    assert not any(line.startswith(str(project)) for line in started)
 
 
-def test_a_script_that_does_not_start_is_a_warning_with_the_next_step(working: Home, mlflow: str) -> None:
+def test_packages_that_cannot_be_fetched_are_a_warning_with_the_next_step(working: Home, mlflow: str) -> None:
     working.program("uv", "#!/bin/sh\necho 'error: Failed to fetch: urllib3: dns error' >&2\nexit 2\n")
     output = working.run("skill-install claude --tracking-uri", mlflow).output
-    assert "scripts         warning: compare_runs.py does not start: Failed to fetch: urllib3: dns error" in output
+    assert "warning: cannot fetch what compare_runs.py needs: Failed to fetch: urllib3: dns error" in output
     assert "check the network" in output
     working.program("uv", "#!/bin/sh\necho oops >&2\nexit 2\n")
     check = next(check for check in working.json("skill-doctor claude")["checks"] if check["id"] == "scripts")
     assert check["status"] == "warning"
-    assert "find_runs.py --help" in check["fix"] or "compare_runs.py --help" in check["fix"]
+    assert "compare_runs.py --help" in check["fix"]
     (working.programs / "uv").unlink()
     check = next(check for check in working.json("skill-doctor claude")["checks"] if check["id"] == "scripts")
     assert "cannot be started: No such file" in check["detail"]
 
 
-def test_a_script_that_somebody_has_edited_is_not_started(working: Home, mlflow: str) -> None:
+def test_nothing_is_fetched_for_a_script_that_somebody_has_edited(working: Home, mlflow: str) -> None:
     working.run("skill-install claude --no-verify --tracking-uri", mlflow)
     log = working.path / "uv.log"
     working.program("uv", f'#!/bin/sh\necho "$*" >> {log}\n')
+    assert "scripts" in {check["id"] for check in working.json("skill-doctor claude")["checks"]}
+    log.unlink()
     script = working.path / ".claude/skills/accessing-mlflow/scripts/find_runs.py"
     script.write_text(script.read_text() + "\n# mine\n")
-    checks = {check["id"] for check in working.json("skill-doctor claude")["checks"]}
-    assert "scripts" not in checks
+    assert "scripts" not in {check["id"] for check in working.json("skill-doctor claude")["checks"]}
     assert not log.exists()
 
 

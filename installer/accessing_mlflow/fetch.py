@@ -1,4 +1,4 @@
-"""Has uv fetch packages ahead: so a client's first start of the server is a warm one, and so is that of a script.
+"""Has uv fetch packages ahead, so that a client's first start of the server is a warm one, and that of a script too.
 
 `UV_COMPILE_BYTECODE` compiles an environment only while uv makes it. One that was made without it (by `uvx mlflow-mcp`
 under PYTHONDONTWRITEBYTECODE, say) stays as slow as it is whatever uvx does later, so Python compiles it from inside.
@@ -58,7 +58,8 @@ _REMEDIES = (
 )
 
 
-_SCRIPT_SECONDS = 60.0
+_SCRIPT_PYTHON = ">=3.10"
+_SCRIPT_SECONDS = 120.0
 
 _MISMATCH = r"Hash mismatch for `([^`]+)`"
 
@@ -159,29 +160,31 @@ def fetch(
     return time.monotonic() - started
 
 
-def start_script(uv: str, script: Path, environ: Mapping[str, str]) -> None:
-    """Starts a script of a skill for its `--help`, for which uv fetches what it needs; afterwards it is in uv's cache.
+def fetch_for_script(uv: str, script: Path, environ: Mapping[str, str], settings: Path | None) -> None:
+    """Has uv make the environment in which `uv run --no-project` starts a script, without starting it.
 
-    That is then taken without a question to the network (measured with uv 0.13.9). Raises FetchError.
+    Afterwards it is in uv's cache, and taken from there without a question to the network (measured with uv 0.13.9).
+    `settings`: the user's own for uv. Those that uv would find in the folders above the script count for nothing: a
+    project must not say where programs come from. Raises FetchError.
     """
     import subprocess
-    import tempfile
 
-    arguments = ["run", "--no-project", str(script), "--help"]
-    with tempfile.TemporaryDirectory(prefix="accessing-mlflow-", ignore_cleanup_errors=True) as folder:
-        try:
-            # Not in the user's folder: uv takes settings from a project's.
-            done = run([uv, *arguments], environ, cwd=Path(folder), timeout=_SCRIPT_SECONDS)
-        except OSError as error:
-            reason = f"{uv} cannot be started: {error.strerror}"
-            raise FetchError(f"{script.name} does not start: {reason}", "install uv, then run it again") from error
-        except subprocess.TimeoutExpired as error:
-            reason = f"uv has not fetched what it needs within {_SCRIPT_SECONDS:.0f} s"
-            raise FetchError(f"{script.name} does not start: {reason}", _NETWORK) from error
+    variables, options = dict(environ), ["--no-config"]
+    if settings is not None:
+        variables, options = {**variables, "UV_CONFIG_FILE": str(settings)}, []
+    # With --python, a `.python-version` there counts for nothing either.
+    arguments = ["sync", *options, "--python", _SCRIPT_PYTHON, "--script", str(script)]
+    try:
+        done = run([uv, *arguments], variables, timeout=_SCRIPT_SECONDS)
+    except OSError as error:
+        raise FetchError(f"{uv} cannot be started: {error.strerror}", "install uv, then run it again") from error
+    except subprocess.TimeoutExpired as error:
+        reason = f"uv has not fetched what {script.name} needs within {_SCRIPT_SECONDS:.0f} s"
+        raise FetchError(reason, _NETWORK) from error
     if done.returncode != 0:
         reason = last_error(done.stderr) or f"uv ended with {done.returncode}"
-        by_hand = f"see what it says: uv {shlex.join(arguments)}"
-        raise FetchError(f"{script.name} does not start: {reason}", _remedy(done.stderr, by_hand))
+        by_hand = f"see what it says: uv run --no-project {shlex.quote(str(script))} --help"
+        raise FetchError(f"cannot fetch what {script.name} needs: {reason}", _remedy(done.stderr, by_hand))
 
 
 def _python(requirement: str, script: str) -> list[str]:

@@ -72,6 +72,8 @@ PYTHONS = ">=3.10,<3.15"
 _ANY_PYTHON = "3.12"
 _PYTHON_SECONDS = 20.0
 
+_MACHINES_SETTINGS = Path("/etc/uv/uv.toml")
+
 _INDEXES = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX_STRATEGY")
 """What uv's cache depends on: it has a part for each index."""
 
@@ -156,6 +158,14 @@ def own_folders(env: Environment) -> dict[str, str]:
     # uv makes those of its folders that are not there, and the cache it needs.
     there = {name: str(path) for name, path in found.items() if path.exists() or name == "UV_CACHE_DIR"}
     return {name: env.variables.get(name, value) for name, value in there.items()}
+
+
+def settings_file(env: Environment) -> Path | None:
+    """The user's own settings for uv, else the machine's; None where there are neither."""
+    own = own_folders(env).get("UV_CONFIG_FILE")
+    if own is not None:
+        return env.cwd / own
+    return _MACHINES_SETTINGS if env.platform != "win32" and _MACHINES_SETTINGS.exists() else None
 
 
 def _candidates(env: Environment) -> Iterator[Uvx]:

@@ -122,3 +122,22 @@ def test_the_picture_in_the_readme_is_current(uv_cache: Path) -> None:
     command = [sys.executable, "installer/tools/doctor_picture.py", "--check"]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_project_does_not_say_where_the_scripts_packages_come_from(machine: Machine, tmp_path: Path) -> None:
+    """With a uv that has nothing cached. The released skill itself lies in the project, as in a clone of somebody's."""
+    project, mark = machine.home / "project", tmp_path / "started"
+    (project / ".git").mkdir(parents=True)
+    machine.install("claude", "--scope", "project", "--no-verify", "--tracking-uri", "http://127.0.0.1:9", cwd=project)
+    interpreter = project / "python"
+    interpreter.write_text(f"#!/bin/sh\ntouch {mark}\nexit 1\n")
+    interpreter.chmod(0o755)
+    (project / ".python-version").write_text(f"{interpreter}\n")
+    (project / "uv.toml").write_text('index-url = "http://127.0.0.1:9/simple"\n')
+    scripts = project / ".claude/skills/accessing-mlflow/scripts"
+    (scripts / "argparse.pyc").write_bytes(b"")  # not looked at when the skill is compared; would stop what is started
+    machine.variables["UV_CACHE_DIR"] = str(tmp_path / "empty")
+    data = json.loads(machine.run("skill-doctor", "claude", "--json", cwd=project, expect=None))
+    check = next(check for check in data["checks"] if check["id"] == "scripts")
+    assert check["status"] == "ok", check
+    assert not mark.exists()

@@ -1,8 +1,8 @@
-"""A check that starts the skill's scripts, as the agent would."""
+"""A check of what the skill's scripts need."""
 
 from __future__ import annotations
 
-import time
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from .. import uvx as uvxs
 from .skill import skill_folders
 from .subject import Finding, Subject
 
-_MARK = b"\n# /// script\n"
+_MARK = re.compile(rb"^# /// script\r?$", re.MULTILINE)
 """What makes a Python file one that uv runs with the packages that it names (PEP 723)."""
 
 
 def scripts(subject: Subject) -> Finding | None:
-    """Whether the skill's scripts start, with the packages that uv fetches for them the first time.
+    """Whether uv has the packages that the skill's scripts need; it fetches them, and starts nothing.
 
-    Only those of a skill that is as it was released: anything else might be anybody's program.
+    Only for a skill that is as it was released: in any other, anybody may have said what is to be fetched.
 
     Remedy: uv's own last words are in the line; the fix is what they mean, or the command to try by hand.
     """
@@ -31,19 +31,16 @@ def scripts(subject: Subject) -> Finding | None:
         uv = uvxs.uv(uvxs.find(subject.env).path)
     except uvxs.UvxNotFound:  # there is a check for that
         return None
-    started = time.monotonic()
     for script in found:
         try:
-            fetch.start_script(uv, script, subject.env.variables)
+            fetch.fetch_for_script(uv, script, subject.env.variables, uvxs.settings_file(subject.env))
         except fetch.FetchError as error:
             return Finding("warning", str(error), str(script), error.fix)
-    seconds = time.monotonic() - started
-    return Finding("ok", f"start ({', '.join(script.name for script in found)}, {seconds:.1f} s)")
+    return Finding("ok", f"have what they need ({', '.join(script.name for script in found)})")
 
 
 def _scripts(subject: Subject) -> Iterator[Path]:
     released = {source.name: source.files for source in subject.bundle.skills}
     for folder in skill_folders(subject):
         if bundles.file_hashes(folder) == released[folder.name]:
-            files = (file for file in sorted(folder.glob("scripts/*.py")) if _MARK in file.read_bytes())
-            yield from files
+            yield from (file for file in sorted(folder.glob("scripts/*.py")) if _MARK.search(file.read_bytes()))

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 sys.dont_write_bytecode = True  # leaves nothing beside the skill
 
 from evaluations import (  # noqa: E402
+    DAY,
     Problem,
     Run,
     Store,
@@ -72,6 +73,13 @@ class Evaluated(NamedTuple):
     values: dict[str, Value]
     settings: dict[str, str]
     statistics: dict[str, Value]
+
+    @property
+    def has_settings(self) -> bool:
+        return any(name != "model" and not name.startswith("version.") for name in self.settings)
+
+    def setting(self, name: str) -> str:
+        return self.settings.get(name, "not set" if self.has_settings else "unknown")
 
 
 class Side(NamedTuple):
@@ -143,14 +151,15 @@ def resolved(store: Store, experiments: list[str], texts: list[str]) -> list[str
 def newest(store: Store, experiments: list[str], named: set[str]) -> Run:
     """The newest evaluation of an invocation that is not named. Raises Problem where there is none.
 
-    Nothing is exported before it is evaluated: so a newer one than a newly exported one was exported since then.
+    Nothing is exported before it is evaluated: so a newer one than a newly exported one was exported since then; a day
+    for clocks that differ.
     """
     launched = "tags.invocation_id != ''"
     pages = ([run for run in page if run.invocation not in named] for page in store.pages(experiments, launched))
     others: Iterable[Run] = next((page for page in pages if page), [])
     if not others:
         raise Problem("there is no other invocation")
-    since = int(max(run.evaluated for run in others) * 1000)
+    since = int((max(run.evaluated for run in others) - DAY) * 1000)
     later = search(store, experiments, [f"{launched} AND attributes.start_time >= {since}"])
     others = chain(others, (run for run in later if run.invocation not in named))
     return max(others, key=lambda run: (run.evaluated, run.start, run.id))
@@ -222,7 +231,13 @@ def from_bundle(run: Run, task: str, bundle: dict[str, Any]) -> Evaluated:
         value = number(score.get("value") if isinstance(score, dict) else score)
         if value is not None:
             values[sanitized(name)] = Value(value, bundle_error(score))
-    settings = flat(member(bundle, "config")) | {"version.nemo_evaluator": bundle.get("sdk_version", "")}
+    settings = flat(member(bundle, "config")) or {  # exported without files, perhaps, but with `log_config_params`
+        name.removeprefix("config."): value
+        for name, value in run.params.items()
+        if name.startswith("config.") and value != "null"
+    }
+    settings.setdefault("model", run.tags.get("model", ""))
+    settings["version.nemo_evaluator"] = bundle.get("sdk_version") or run.tags.get("sdk_version", "")
     return Evaluated(run, task, with_errors(run, values), cleaned(settings), measured(member(scores, "runtime")))
 
 
@@ -315,10 +330,12 @@ def compared(sides: list[Side], options: argparse.Namespace) -> dict[str, Any]:
     tasks = sorted({task for one in sides for task in one.runs})
     rows = [row for task in tasks for row in rows_of(task, sides, options)]
     missing = {one.letter: [task for task in tasks if task not in one.runs] for one in sides}
+    unknown = {one.letter: [task for task, run in one.runs.items() if not run.has_settings] for one in sides}
     return {
         "sides": [described(one) for one in sides],
         "rows": rows,
         "missing_tasks": {letter: absent for letter, absent in missing.items() if absent},
+        "unknown_settings": {letter: found for letter, found in unknown.items() if found},
         "differences": differences(sides, [task for task in tasks if sum(task in one.runs for one in sides) > 1]),
         "notes": [f"{one.letter}: {note}" for one in sides for note in one.notes],
     }
@@ -372,8 +389,8 @@ def differences(sides: list[Side], tasks: list[str]) -> list[dict[str, Any]]:
         there = [one.runs.get(task) for one in sides]
         names = dict.fromkeys(name for one in there if one for name in one.settings)
         for name in names:
-            values = tuple(one.settings.get(name, "not set") if one else None for one in there)
-            if len({value for value in values if value is not None}) > 1:
+            values = tuple(one.setting(name) if one else None for one in there)
+            if len({*values} - {None, "unknown"}) > 1:
                 found.setdefault((name, values), []).append(task)
     result = [
         {
@@ -412,6 +429,10 @@ def markdown(data: dict[str, Any], options: argparse.Namespace) -> str:
     ]
     lines += [f"Note: {shown(note, 200)}" for note in data["notes"]]
     lines += [f"Missing in {letter}: {shown(', '.join(tasks), 300)}" for letter, tasks in data["missing_tasks"].items()]
+    lines += [
+        f"SETTINGS UNKNOWN in {letter}, not in MLflow: {shown(', '.join(tasks), 300)}. Do not call these runs alike."
+        for letter, tasks in data["unknown_settings"].items()
+    ]
     unlike = sorted({one["setting"] for one in data["differences"] if one["may_change_scores"]})
     if unlike:
         lines.append(f"SETTINGS DIFFER: {shown(', '.join(unlike), 300)}. Say so with every number.")
@@ -425,7 +446,7 @@ def markdown(data: dict[str, Any], options: argparse.Namespace) -> str:
     if data["differences"]:
         header = ["setting", *(one["side"] for one in sides), "tasks"]
         lines += ["", table(header, map(difference_cells, data["differences"][:30]))]
-    elif len(sides) > 1:
+    elif len(sides) > 1 and not data["unknown_settings"]:
         lines += ["", "No settings differ."]
     return "\n".join(lines)
 

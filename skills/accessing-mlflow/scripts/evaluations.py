@@ -29,6 +29,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+DAY = 86400
 PAGE = 1000
 FIRST_PAGE = 100
 EXPERIMENTS_AT_ONCE = 200
@@ -52,7 +53,7 @@ class Problem(Exception):
 
 
 class Unfit(Problem):
-    """The server does not take the question in this form."""
+    """The server does not take the question in this form, or not in time."""
 
 
 class Server(NamedTuple):
@@ -111,8 +112,12 @@ class Run(NamedTuple):
 
     @property
     def evaluated(self) -> float:
-        """When it was evaluated, in seconds since 1970, as the exporter noted it; else when it was exported."""
-        return moment(self.params.get("timestamp", "")) or self.start / 1000
+        """When it was evaluated, in seconds since 1970, as the exporter noted it; else when it was exported.
+
+        A time after the export is not believed, but for a day for clocks that differ.
+        """
+        noted, exported = moment(self.params.get("timestamp", "")), self.start / 1000
+        return noted if noted and (not exported or noted <= exported + DAY) else exported
 
     @property
     def folder(self) -> str:
@@ -313,16 +318,14 @@ class Rest:
 
     def __init__(self, server: Server) -> None:
         parts = urllib.parse.urlsplit(server.uri)
+        if not parts.netloc.isascii():
+            parts = parts._replace(netloc=_ascii(parts.netloc))
         self._server = server
         self._base = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")
         self._headers = {"Accept": "*/*", "User-Agent": "accessing-mlflow"}
         authorization = _authorization(parts, server)
         if authorization:
             self._headers["Authorization"] = authorization
-        if parts.scheme.lower() == "http":
-            # MLflow's own server sends an answer in two parts, and on a connection that is kept it waits 40 ms for the
-            # word that the first one came. With TLS, a new connection would cost as much.
-            self._headers["Connection"] = "close"
         self._connections = _connections(parts, server)
 
     def experiments(self) -> dict[str, str]:
@@ -339,7 +342,8 @@ class Rest:
         """Of many runs, most of the time is the server's: so they are asked for in parts, a few at a time.
 
         MLflow makes the IDs at random (`uuid.uuid4().hex`), so their first digit makes sixteen equal parts. A server
-        that does not take or not heed such a filter is asked for one page after the other.
+        that does not take or heed such a filter, has the newest or the oldest run under another kind of ID, or cannot
+        answer several questions in time, is asked for one page after the other.
         """
         newest, token = self._page(experiments, condition, "", FIRST_PAGE)
         yield newest
@@ -347,12 +351,14 @@ class Rest:
             return
         found: set[str] = set()
         try:
+            oldest, _ = self._page(experiments, condition, "", FIRST_PAGE, "ASC")
             for runs in self._parts(experiments, condition):
                 found.update(run.id for run in runs)
                 yield runs
+            is_whole = found.issuperset(run.id for run in (*newest, *oldest))
         except Unfit:
-            found.clear()
-        if not found.issuperset(run.id for run in newest):
+            is_whole = False
+        if not is_whole:
             yield from self._one_after_other(experiments, condition)
 
     def _one_after_other(self, experiments: list[str], condition: str) -> Iterator[list[Run]]:
@@ -365,24 +371,29 @@ class Rest:
     def _parts(self, experiments: list[str], condition: str) -> Iterator[list[Run]]:
         """The runs by the first digit of their IDs. Raises Unfit."""
         begun = f"{condition} AND " if condition else ""
-        todo = [(f"{begun}attributes.run_id LIKE '{digit}%'", "") for digit in "0123456789abcdef"]
+        parts = {digit: begun + "attributes.run_id LIKE " + quoted(f"{digit}%") for digit in "0123456789abcdef"}
+        todo = [(digit, "") for digit in parts]
         waiting: dict[Future[tuple[list[Run], str]], str] = {}
         with ThreadPoolExecutor(PAGES_AT_ONCE) as readers:
             while todo or waiting:
                 while todo and len(waiting) < PAGES_AT_ONCE:  # no more, for each page is held in memory
-                    part, token = todo.pop()
-                    waiting[readers.submit(self._page, experiments, part, token)] = part
+                    digit, token = todo.pop()
+                    waiting[readers.submit(self._page, experiments, parts[digit], token)] = digit
                 for done in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    part = waiting.pop(done)
+                    digit = waiting.pop(done)
                     runs, token = done.result()
+                    if not all(run.id.startswith(digit) for run in runs):
+                        raise Unfit(f"{self._server.shown} does not heed a filter by the run's ID")
                     if token:
-                        todo.append((part, token))
+                        todo.append((digit, token))
                     yield runs
 
-    def _page(self, experiments: list[str], condition: str, token: str, size: int = PAGE) -> tuple[list[Run], str]:
+    def _page(
+        self, experiments: list[str], condition: str, token: str, size: int = PAGE, order: str = "DESC"
+    ) -> tuple[list[Run], str]:
         """Runs, newest export first, and the token of the next page: "" after the last."""
         body = {"experiment_ids": experiments, "filter": condition, "max_results": size}
-        body |= {"order_by": ["attributes.start_time DESC"], **({"page_token": token} if token else {})}
+        body |= {"order_by": [f"attributes.start_time {order}"], **({"page_token": token} if token else {})}
         answer = self._json("runs/search", body)
         return [_run(item) for item in answer.get("runs", [])], answer.get("next_page_token", "")
 
@@ -401,14 +412,19 @@ class Rest:
     def read(self, run: Run, path: str) -> bytes | None:
         """From the server's own store of files, as MLflow's client does it; from any other by way of the run.
 
-        The first takes the server a third of the time. A path that a program on the way may tidy up goes as a query.
+        The first takes the server a third of the time. A path that leads elsewhere once it is tidied up, here or on the
+        way, goes as a query.
         """
         place = urllib.parse.urlsplit(run.files)
-        if place.scheme == "mlflow-artifacts" and not place.netloc and not {"", ".", ".."} & {*path.split("/")}:
-            way = "api/2.0/mlflow-artifacts/artifacts/" + urllib.parse.quote(f"{place.path.strip('/')}/{path}")
+        missing: tuple[int, ...] = (400, 404, 500)
+        whole = f"{place.path.strip('/')}/{path}"
+        is_own = place.scheme == "mlflow-artifacts" and not (place.netloc or place.query or place.fragment)
+        if is_own and not {"", ".", ".."} & {*re.split(r"[/\\]", whole)}:
+            way = "api/2.0/mlflow-artifacts/artifacts/" + urllib.parse.quote(whole)
+            missing = (*missing, 503)  # where the server was started without one
         else:
             way = "get-artifact?" + urllib.parse.urlencode({"run_uuid": run.id, "path": path})
-        return self._answer(f"{self._base}/{way}", None, (400, 404, 500), LARGEST_FILE + 1)
+        return self._answer(f"{self._base}/{way}", None, missing, LARGEST_FILE + 1)
 
     def _json(self, path: str, body: Any = None, absent: Any = None) -> dict[str, Any]:
         """`absent`: what to give where MLflow says that there is no such thing."""
@@ -430,8 +446,10 @@ class Rest:
             with self._asked(address, body) as answer:
                 data: bytes = answer.read(most)
         except (HTTPError, OSError, ValueError) as error:
-            reason = shown(_first_cause(error), 100)
-            raise Problem(f"{self._server.shown} does not answer ({reason}); do not try again, tell the user") from None
+            *_, cause = _causes(error)
+            kind = Unfit if isinstance(cause, TimeoutError) else Problem
+            reason = shown(cause, 100)
+            raise kind(f"{self._server.shown} does not answer ({reason}); do not try again, tell the user") from None
         if answer.status < 300:
             return data
         if answer.status in missing:
@@ -440,19 +458,21 @@ class Rest:
 
     def _asked(self, address: str, body: Any) -> Any:
         """The answer to one request. Where the server has just given up the connection, it is made anew, once."""
-        from urllib3.exceptions import MaxRetryError, ProtocolError
+        from urllib3.exceptions import HTTPError, ProtocolError
         from urllib3.util import Retry
 
         more = {} if body is None else {"Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         # Another host that a redirect leads to does not get the credentials.
         options: dict[str, Any] = {"headers": {**self._headers, **more}, "body": data, "preload_content": False}
-        options["retries"] = Retry(connect=0, read=0, status=0, other=0, redirect=REDIRECTS)
+        options["retries"] = Retry(
+            connect=0, read=0, status=0, other=0, redirect=REDIRECTS, respect_retry_after_header=False
+        )
         ask = partial(self._connections.request, "GET" if body is None else "POST", address, **options)
         try:
             return ask()
-        except (MaxRetryError, ProtocolError) as error:
-            if not isinstance(getattr(error, "reason", error), ProtocolError):
+        except HTTPError as error:
+            if not any(isinstance(cause, (ProtocolError, ConnectionResetError)) for cause in _causes(error)):
                 raise
             return ask()
 
@@ -466,34 +486,63 @@ class Rest:
             message = json.loads(body).get("message", "")
         except (ValueError, AttributeError):
             message = ""
+        if not message and body.lstrip().startswith(b"<"):
+            return f"{where} answers {code} with an HTML page, perhaps of a single sign-on; tell the user"
         return f"{where} answers {code}: {shown(str(message), 300)}"
 
 
-def _first_cause(error: BaseException) -> str:
-    """What it was that failed, without the names of all who noticed."""
-    cause = getattr(error, "reason", None) or error.__cause__
-    return _first_cause(cause) if isinstance(cause, BaseException) else str(error)
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, and what it was that failed, at the end without the names of all who noticed."""
+    yield error
+    cause = getattr(error, "reason", None) or getattr(error, "original_error", None) or error.__cause__
+    if isinstance(cause, BaseException):
+        yield from _causes(cause)
+
+
+def _ascii(host: str) -> str:
+    """An international name as the network knows it."""
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        raise Problem(f"{shown(host.rpartition('@')[2])} is no name of a host") from None
 
 
 def _connections(parts: urllib.parse.SplitResult, server: Server) -> Any:
-    """Connections that are kept for the next question, through the proxy that the environment names."""
+    """Connections for the questions, through the proxy that the environment names. Those over TLS are kept.
+
+    MLflow's own server sends an answer in two parts, and on a connection that is kept it waits 40 ms for the word that
+    the first one came (measured). With TLS, a new connection would cost as much.
+    """
     from urllib.request import getproxies, proxy_bypass
 
     import urllib3
 
+    class Closing(urllib3.HTTPConnectionPool):
+        def _put_conn(self, conn: Any) -> None:
+            if conn is not None:
+                conn.close()
+            super()._put_conn(conn)
+
     limit = server.variables.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "")
     timeout = max(10.0, float(limit)) if limit.isdigit() else 30.0
     options: dict[str, Any] = {"maxsize": READERS, "timeout": timeout, "ssl_context": _tls(server.variables)}
+    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # the user has asked for it
     proxy = getproxies().get(parts.scheme.lower())
     if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
-        return urllib3.PoolManager(**options)
-    address = urllib3.util.parse_url(proxy if "://" in proxy else f"http://{proxy}")
-    signed = urllib.parse.unquote(address.auth) if address.auth else None
-    headers = urllib3.make_headers(proxy_basic_auth=signed)
-    try:
-        return urllib3.ProxyManager(address._replace(auth=None).url, proxy_headers=headers, **options)
-    except urllib3.exceptions.HTTPError:
-        raise Problem(f"the environment names a proxy that is neither http nor https: {address.scheme}://") from None
+        pools = urllib3.PoolManager(**options)
+    else:
+        scheme, _, rest = proxy.rpartition("://")
+        signed, _, host = rest.rpartition("@")
+        name, _, password = map(urllib.parse.unquote, signed.partition(":"))
+        headers = {"Proxy-Authorization": _basic(name, password)} if signed else {}
+        try:
+            address = f"{scheme or 'http'}://{host.partition('/')[0]}"
+            pools = urllib3.ProxyManager(address, proxy_headers=headers, **options)
+        except (urllib3.exceptions.HTTPError, ValueError):
+            what = f"the {parts.scheme} proxy that the environment names cannot be used"
+            raise Problem(f"{what}: its address must be that of an http or https proxy") from None
+    pools.pool_classes_by_scheme = {**pools.pool_classes_by_scheme, "http": Closing}
+    return pools
 
 
 def _authorization(parts: urllib.parse.SplitResult, server: Server) -> str:
@@ -518,7 +567,7 @@ def _authorization(parts: urllib.parse.SplitResult, server: Server) -> str:
         raise Problem("~/.mlflow/credentials cannot be read: a line is wrong, or a % is not written as %%") from None
     user, password = (variables.get(name) or section.get(name.lower(), "") for name in _SECRETS[:2])
     token = variables.get(_SECRETS[2], "")
-    return _basic(user, password) if user and password else f"Bearer {token}" if token else ""
+    return _basic(user, password) if user and password else f"Bearer {token.strip()}" if token.strip() else ""
 
 
 def _basic(user: str, password: str) -> str:
@@ -742,7 +791,8 @@ def _loader(yaml: Any) -> Any:
 def model_of(store: Store, run: Run) -> str:
     """The model's id from the run's own configuration; else its `model` tag, else ""."""
     if run.form == "bundle":
-        found = _member(document(store, run, f"{run.job}.json"), "config").get("model")
+        found = run.params.get("config.model")
+        found = found or _member(document(store, run, f"{run.job}.json"), "config").get("model")
     else:
         found = run.params.get("config.target.api_endpoint.model_id")
         if not found and run.form == "launcher":

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 sys.dont_write_bytecode = True  # leaves nothing beside the skill
 
 from evaluations import (  # noqa: E402
+    DAY,
     Problem,
     Run,
     Store,
@@ -139,7 +140,7 @@ def candidates(store: Store, chosen: list[str], options: argparse.Namespace) -> 
     if options.status:
         shared.append(f"attributes.status = {quoted(options.status.upper())}")
     if options.since:  # nothing is exported before it is evaluated; a day for clocks that differ
-        shared.append(f"attributes.start_time >= {int((options.since - 86400) * 1000)}")
+        shared.append(f"attributes.start_time >= {int((options.since - DAY) * 1000)}")
     by_task = [""]
     if options.task:
         part = quoted(f"%{options.task}%")
@@ -161,7 +162,7 @@ def matches(part: str, *texts: str) -> bool:
 
 
 def keep(run: Run) -> Found:
-    names = ("invocation_id", "config.target.api_endpoint.model_id")
+    names = ("invocation_id", "config.target.api_endpoint.model_id", "config.model")
     params = {sys.intern(key): value for key, value in run.params.items() if key in names}
     tags = {sys.intern(key): sys.intern(value) for key, value in run.tags.items() if not key.startswith("mlflow.")}
     return Found(run._replace(metrics={}, params=params, tags=tags), scores(run), run.evaluated)
