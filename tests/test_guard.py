@@ -52,6 +52,14 @@ def test_the_rest_of_the_settings_stays_and_the_way_back_is_exact(home: Home, te
     assert (home.path / SETTINGS).read_bytes() == text.encode()
 
 
+def test_the_earlier_version_of_the_settings_is_kept(home: Home) -> None:
+    before = '{ "permissions": {"deny": ["Bash"]} }'
+    home.write(SETTINGS, before)
+    home.run(INSTALL)
+    assert home.read(SETTINGS) != before
+    assert before in [path.read_text() for path in home.path.rglob("backups/files/settings.json-*/*")]
+
+
 def test_a_file_that_was_made_for_it_goes_with_it(home: Home) -> None:
     home.run(INSTALL)
     home.run("skill-uninstall claude")
