@@ -182,9 +182,9 @@ def test_what_looks_secret(name: str, value: str, secret: bool) -> None:
 def test_a_secret_is_not_given_to_a_projects_file_once_more(home: Home) -> None:
     home.cd("project")
     (home.path / "project" / ".git").mkdir()
-    entry = {"command": "uvx", "args": ["mlflow-mcp"], "env": {"MLFLOW_TRACKING_URI": URI}}
-    file = "project/.mcp.json"
-    home.write(file, {"mcpServers": {"MLflow": {**entry, "env": {**entry["env"], "MLFLOW_TRACKING_TOKEN": "hunter2"}}}})
+    variables = {"MLFLOW_TRACKING_URI": URI, "MLFLOW_TRACKING_TOKEN": "hunter2"}
+    entry = {"command": "uvx", "args": ["mlflow-mcp"], "env": variables}
+    home.write("project/.mcp.json", {"mcpServers": {"MLflow": entry}})
     before = home.files()
     output = home.run("skill-install claude --scope project --no-verify", *SECRET, expect=1).output
     assert "a project's files are shared" in output
