@@ -62,7 +62,8 @@ def _content(stream: BinaryIO) -> bytes:
             return _last
         stream.seek(0)
     data = stream.read()
-    _last = data if len(data) > _PIECE else b""
+    if len(data) > _PIECE:
+        _last = data
     return data
 
 

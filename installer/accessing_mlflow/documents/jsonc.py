@@ -182,25 +182,27 @@ class _Parsed(NamedTuple):
         return None
 
 
-# The last document. An edit asks several questions about it, before and after the file is read again, and it may be
-# large: comparing takes a thirtieth of the time of walking.
-_last: _Parsed | None = None
+# The last large document and the last small one. An edit asks several questions about it, before and after the file is
+# read again, and meanwhile about others: comparing takes a thirtieth of the time of walking.
+_last: dict[bool, _Parsed] = {}
+_LARGE = 1 << 20
 
 
 def _parse(data: bytes, keys: list[str]) -> tuple[list[_Object], list[tuple[int, _Kind]]]:
     """Validate the document. Return the objects on the way along `keys`, root first, and what is not strict JSON."""
-    global _last
-    if _last is None or _last.data != data:
-        _last = None  # before another large text is made
+    is_large = len(data) > _LARGE
+    parsed = _last.pop(is_large, None)
+    if parsed is None or parsed.data != data:
+        parsed = None  # before another large text is made
         chain, relaxed = _parse_anew(data, keys)
-        _last = _Parsed(data, relaxed, [(keys, chain)])
+        _last[is_large] = _Parsed(data, relaxed, [(keys, chain)])
         return chain, relaxed
-    _last = _last._replace(data=data)  # of two that are equal, the one that is in use
-    found = _last.chain(keys)
+    _last[is_large] = parsed = parsed._replace(data=data)  # of two that are equal, the one that is in use
+    found = parsed.chain(keys)
     if found is None:
-        found = _walk_again(_last, keys)
-        _last.chains.append((keys, found))
-    return found, _last.relaxed
+        found = _walk_again(parsed, keys)
+        parsed.chains.append((keys, found))
+    return found, parsed.relaxed
 
 
 def _walk_again(parsed: _Parsed, keys: list[str]) -> list[_Object]:
