@@ -283,7 +283,7 @@ def _check_removed(data: bytes, before: Reference, path: list[str], after: bytes
     start = span.members[index - 1][3] if index else span.start + 1
     stop = span.members[index + 1][1] if index + 1 < len(span.members) else span.end
     _check_outside(data, before, after, start, stop)
-    _check_result(after, wanted, _comments_outside(before, key, end))
+    _check_result(after, wanted, comments_outside(before, key, end))
     assert remove_member(after, path) is after, "removed twice is not the same"
     again = Reference(set_member(after, path, 1))
     assert again.data == expected(wanted, path, ("number", "1")), "set after removed is wrong"
@@ -303,7 +303,7 @@ def _check_set(data: bytes, before: Reference, path: list[str], value: Any, afte
     else:
         _, key, start, end = place.span.members[place.at]
         _check_outside(data, before, after, start, end)
-        comments, left = _comments_outside(before, start, end), _comments_outside(before, key, end)
+        comments, left = comments_outside(before, start, end), comments_outside(before, key, end)
     _check_result(after, wanted, comments)
     _check_newlines(data, after)
     assert set_member(after, path, value) is after, "set twice is not the same"
@@ -338,7 +338,7 @@ def _check_outside(data: bytes, before: Reference, after: bytes, start: int, end
     assert after[first:].endswith(data[last:]), "it changed something behind the member"
 
 
-def _comments_outside(reference: Reference, start: int, end: int) -> list[str]:
+def comments_outside(reference: Reference, start: int, end: int) -> list[str]:
     offsets = [offset for offset, kind in reference.relaxed if kind == "comment"]
     found = zip(offsets, reference.comments, strict=True)
     return [comment for offset, comment in found if not start <= offset < end]
