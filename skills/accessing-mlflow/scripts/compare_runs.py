@@ -48,6 +48,7 @@ from evaluations import (  # noqa: E402
 
 Z = 1.96
 UNFINISHED = "its export broke off; what is here may be all or not"
+NOT_THERE = "not in MLflow"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 STATISTICS = "eval_factory_metrics.json"
 # Where a run wrote and what it was called says nothing about what was measured.
@@ -79,7 +80,7 @@ class Evaluated(NamedTuple):
         return any(name != "model" and not name.startswith("version.") for name in self.settings)
 
     def setting(self, name: str) -> str:
-        return self.settings.get(name, "not set" if self.has_settings else "unknown")
+        return self.settings.get(name, "not set" if self.has_settings else NOT_THERE)
 
 
 class Side(NamedTuple):
@@ -390,7 +391,7 @@ def differences(sides: list[Side], tasks: list[str]) -> list[dict[str, Any]]:
         names = dict.fromkeys(name for one in there if one for name in one.settings)
         for name in names:
             values = tuple(one.setting(name) if one else None for one in there)
-            if len({*values} - {None, "unknown"}) > 1:
+            if len({*values} - {None, NOT_THERE}) > 1:
                 found.setdefault((name, values), []).append(task)
     result = [
         {
