@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests import product
+
 PATIENCE = 30.0
 """Seconds after which a test gives up: only a failure takes them."""
 
 REPOSITORY = Path(__file__).parent.parent
+PYTHON = sys.executable
+"""The interpreter of the tests: the `home` fixture hides it from the code under test."""
+
+
+def python_program(file: Path, text: str) -> Path:
+    """Make `file` a program that runs `text`. A `#!` line could not name a Python whose path has a space or is long."""
+    source = file.with_name(f"{file.name}.py")
+    source.write_text(text, encoding="utf-8")
+    file.write_text(f'#!/bin/sh\nexec {shlex.quote(PYTHON)} {shlex.quote(str(source))} "$@"\n', encoding="utf-8")
+    file.chmod(0o755)
+    return file
 
 
 def wait_for(condition: Callable[[], bool]) -> bool:
@@ -55,6 +68,5 @@ def all_gone(file: Path) -> bool:
 
 
 def start_python(script: str, **options: object) -> subprocess.Popen[bytes]:
-    """A Python of its own that runs `script` with the package under test."""
-    environ = {**os.environ, "PYTHONPATH": str(REPOSITORY / "installer")}
-    return subprocess.Popen([sys.executable, "-c", script], env=environ, **options)  # type: ignore[call-overload, no-any-return]
+    """Start the installed product's Python with `script`."""
+    return subprocess.Popen([product.program("python"), "-c", script], **options)  # type: ignore[call-overload, no-any-return]

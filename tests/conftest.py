@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import product
 from tests.homes import Home
 
 # A shell starts what runs in the background with Ctrl-C ignored, and nohup with SIGHUP. Programs inherit that, and ours
@@ -17,6 +18,21 @@ for _name in ("SIGINT", "SIGTERM", "SIGHUP"):
     _number = getattr(signal, _name, None)
     if _number is not None and signal.getsignal(_number) == signal.SIG_IGN:
         signal.signal(_number, signal.default_int_handler if _name == "SIGINT" else signal.SIG_DFL)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Before the first test, and before the workers of xdist start: they find it in their environment."""
+    if not hasattr(session.config, "workerinput") and not session.config.option.collectonly:
+        session.config.stash[_PRODUCT] = product.make()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    folder = session.config.stash.get(_PRODUCT, None)
+    if folder is not None:
+        product.remove(folder)
+
+
+_PRODUCT = pytest.StashKey[Path]()
 
 
 @pytest.fixture

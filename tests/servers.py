@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from shlex import quote
 
 from accessing_mlflow import bundle
+from tests import product
+from tests.children import PYTHON
 from tests.homes import Home
 from tests.test_mcp_server import START
-
-DOCTOR = "import sys\nfrom accessing_mlflow.cli import doctor\nsys.argv[0] = 'skill-doctor'\ndoctor()"
 
 GOOD = """
 import pathlib
@@ -23,7 +24,7 @@ serve([TOOLS])
 """Lists the tools of the tested version; writes into its home, as the real one does."""
 
 
-def with_server(home: Home, python: str, script: str = GOOD) -> Path:
+def with_server(home: Home, script: str = GOOD) -> Path:
     """Puts a uvx on PATH that has every package and starts `script`; gives the file of its process numbers."""
     born, server = home.path.parent / "born", home.path.parent / "server.py"
     tools = [
@@ -36,12 +37,11 @@ def with_server(home: Home, python: str, script: str = GOOD) -> Path:
     )
     home.variable("PATH", os.pathsep.join([str(home.programs), "/usr/bin", "/bin"]))  # with ps
     others = "*--from*) exit 0;;\n  --version) echo uvx 0.13.9; exit 0;;"
-    home.program("uvx", f'#!/bin/sh\ncase "$*" in\n  {others}\nesac\nexec {python} {server}\n')
+    home.program("uvx", f'#!/bin/sh\ncase "$*" in\n  {others}\nesac\nexec {quote(PYTHON)} {quote(str(server))}\n')
     return born
 
 
-def start_doctor(python: str, *arguments: str, **options: object) -> subprocess.Popen[bytes]:
-    """`skill-doctor` in the environment that the test has made."""
-    installer = str(Path(__file__).parent.parent / "installer")
-    environ = {**os.environ, "PYTHONPATH": installer, **options.pop("env", {})}  # type: ignore[dict-item]
-    return subprocess.Popen([python, "-c", DOCTOR, *arguments], env=environ, **options)  # type: ignore[call-overload, no-any-return]
+def start_doctor(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
+    """Start the installed `skill-doctor` in the environment that the test has made."""
+    environ = {**os.environ, **options.pop("env", {})}  # type: ignore[dict-item]
+    return subprocess.Popen([product.program("skill-doctor"), *arguments], env=environ, **options)  # type: ignore[call-overload, no-any-return]

@@ -224,7 +224,7 @@ def test_a_damaged_pin_comes_back(home: Home) -> None:
 def test_a_pinned_server_that_the_cache_has_lost_is_fetched(home: Home) -> None:
     log = fake_uv(home)
     home.run(f"{INSTALL} --pin")
-    home.program("uvx", f'#!/bin/sh\necho "uvx $*" >> {log}\ncase "$*" in *--offline*) exit 1;; esac\n')
+    home.program("uvx", f'#!/bin/sh\necho "uvx $*" >> "{log}"\ncase "$*" in *--offline*) exit 1;; esac\n')
     assert pin_status(home) in ("warning", "error")
     home.run(FIX, expect=None)
     assert all("--offline" in call for call in calls(log) if "--from" in call)

@@ -27,12 +27,6 @@ COLOUR = "\x1b["
 NOTHING: Mapping[str, str] = {}
 
 
-@pytest.fixture
-def python() -> str:
-    """The interpreter, before the home fixture hides it."""
-    return sys.executable
-
-
 def schema() -> Any:
     return json.loads(resources.files("accessing_mlflow").joinpath("data/doctor.schema.json").read_text("utf-8"))
 
@@ -55,7 +49,8 @@ class TestText:
         assert len({line.index(word) for line in rows if (word := line.split()[1])}) == 1, "aligned"
         assert [line for line in lines if line and not line.startswith(" ")][:2] == ["Claude Code", "Cursor"]
         assert "                   fix: skill-doctor claude --fix" in lines
-        assert lines[-1].endswith("skill-doctor --fix mends 1 of them")
+        assert lines[-2].endswith("(1 fixable)")
+        assert lines[-1] == "  fix: skill-doctor --fix"
         assert "hunter2" not in "".join(lines)
         assert str(home.path) not in "".join(lines)
 
@@ -75,18 +70,18 @@ class TestText:
         assert not any(c in "".join(lines) for c in "\x1b\x07")
 
     @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
-    def test_any_encoding(self, python: str, home: Home, encoding: str) -> None:
+    def test_any_encoding(self, home: Home, encoding: str) -> None:
         folder = home.cd("Pläne – 計画")
         home.write("Pläne – 計画/.mcp.json", {"mcpServers": {"MLflow": {"command": "uvx", "args": ["é計"]}}})
         with start_doctor(
-            python, "--offline", env={"PYTHONIOENCODING": encoding}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            "--offline", env={"PYTHONIOENCODING": encoding}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as ours:
             out, err = ours.communicate(timeout=60)
         assert err == b""
         text = out.decode(encoding)
         assert ("計画" if encoding == "utf-8" else "\\u8a08\\u753b") in text
         assert folder.name.encode() in out or encoding != "utf-8"
-        assert re.search(r"\d errors?", text.splitlines()[-1])
+        assert re.search(r"^\d errors?", text, re.MULTILINE)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
@@ -94,14 +89,14 @@ class TestColours:
     """On a real pseudo-terminal, standard output and standard error apart."""
 
     def shown(
-        self, python: str, *arguments: str, out: bool, err: bool = False, variables: Mapping[str, str] = NOTHING
+        self, *arguments: str, out: bool, err: bool = False, variables: Mapping[str, str] = NOTHING
     ) -> tuple[str, str]:
         """What the doctor writes to its standard output and error; `out`, `err`: whether that is a terminal."""
         import pty
 
         ends = [pty.openpty() if terminal else os.pipe() for terminal in (out, err)]
         environ = {"TERM": "xterm-256color", **variables}
-        with start_doctor(python, *arguments, env=environ, stdout=ends[0][1], stderr=ends[1][1]) as ours:
+        with start_doctor(*arguments, env=environ, stdout=ends[0][1], stderr=ends[1][1]) as ours:
             for _, theirs in ends:
                 os.close(theirs)
             texts = [self.read(mine) for mine, _ in ends]
@@ -134,37 +129,37 @@ class TestColours:
             (False, {"CLICOLOR_FORCE": "1", "NO_COLOR": "1"}, False),
         ],
     )
-    def test_colours(self, python: str, home: Home, terminal: bool, variables: dict[str, str], coloured: bool) -> None:
-        out, err = self.shown(python, "claude", "--offline", out=terminal, variables=variables)
+    def test_colours(self, home: Home, terminal: bool, variables: dict[str, str], coloured: bool) -> None:
+        out, err = self.shown("claude", "--offline", out=terminal, variables=variables)
         assert (COLOUR in out) == coloured
         assert err == ""
 
     @pytest.mark.parametrize("columns", [80, 100, 120])
-    def test_it_fits_the_terminal_and_commands_stay_whole(self, python: str, home: Home, columns: int) -> None:
+    def test_it_fits_the_terminal_and_commands_stay_whole(self, home: Home, columns: int) -> None:
         home.write(".claude.json", {"mcpServers": {"MLflow": {"command": "uvx", "args": ["mlflow-mcp"]}}})
-        wide, _ = self.shown(python, "--offline", out=False)
+        wide, _ = self.shown("--offline", out=False)
         variables = {"COLUMNS": str(columns), "NO_COLOR": "1"}
-        narrow, _ = self.shown(python, "--offline", out=True, variables=variables)
+        narrow, _ = self.shown("--offline", out=True, variables=variables)
         assert wide.split() == narrow.split()
         for line in narrow.splitlines():
             assert "fix: " in line or len(line.rpartition(" ")[0]) < columns, "only a long word sticks out"
 
-    def test_they_change_no_word(self, python: str, home: Home) -> None:
-        plain, _ = self.shown(python, "--offline", out=False)
-        coloured, _ = self.shown(python, "--offline", out=False, variables={"CLICOLOR_FORCE": "1"})
+    def test_they_change_no_word(self, home: Home) -> None:
+        plain, _ = self.shown("--offline", out=False)
+        coloured, _ = self.shown("--offline", out=False, variables={"CLICOLOR_FORCE": "1"})
         assert re.sub(r"\x1b\[[0-9;]*m", "", coloured).split() == plain.split()
 
-    def test_no_colours_in_a_document(self, python: str, home: Home) -> None:
-        out, _ = self.shown(python, "--offline", "--json", out=True, variables={"CLICOLOR_FORCE": "1"})
+    def test_no_colours_in_a_document(self, home: Home) -> None:
+        out, _ = self.shown("--offline", "--json", out=True, variables={"CLICOLOR_FORCE": "1"})
         assert COLOUR not in out
         valid(json.loads(out))
 
     @pytest.mark.parametrize("terminal", [True, False])
     @pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
-    def test_progress(self, python: str, home: Home, terminal: bool, options: Sequence[str]) -> None:
-        with_server(home, python, f"time.sleep(1)\n{GOOD}")
+    def test_progress(self, home: Home, terminal: bool, options: Sequence[str]) -> None:
+        with_server(home, f"time.sleep(1)\n{GOOD}")
         home.run("skill-install claude --no-verify --tracking-uri", NO_STORE)
-        out, err = self.shown(python, "claude", *options, out=False, err=terminal)
+        out, err = self.shown("claude", *options, out=False, err=terminal)
         assert "Looking at" not in out
         if terminal:
             assert "Looking at: MCP server" in err
@@ -174,8 +169,8 @@ class TestColours:
 
 
 class TestDocument:
-    def test_it_follows_its_schema(self, python: str, home: Home) -> None:
-        with_server(home, python)
+    def test_it_follows_its_schema(self, home: Home) -> None:
+        with_server(home)
         empty = valid(home.json("skill-doctor", expect=1))
         assert empty["ok"] is False
         home.run("skill-install claude cursor --no-verify --tracking-uri", NO_STORE)

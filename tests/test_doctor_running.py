@@ -6,7 +6,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,15 +18,9 @@ from tests.servers import start_doctor, with_server
 from tests.webs import MLFLOW, serving
 
 
-@pytest.fixture
-def python() -> str:
-    """The interpreter, before the home fixture hides it."""
-    return sys.executable
-
-
-def test_servers_are_started_side_by_side_and_shown_in_order(python: str, home: Home) -> None:
+def test_servers_are_started_side_by_side_and_shown_in_order(home: Home) -> None:
     """Each of the two answers only once the other one is there."""
-    born = with_server(home, python, "while len(open(BORN).readlines()) < 2: time.sleep(0.01)\nserve([TOOLS])")
+    born = with_server(home, "while len(open(BORN).readlines()) < 2: time.sleep(0.01)\nserve([TOOLS])")
     home.run("skill-install claude cursor --no-verify --tracking-uri", f"sqlite:///{home.path}/mlflow.db")
     data = home.json("skill-doctor claude cursor", expect=None)
     slow = [(check["client"], check["status"]) for check in data["checks"] if check["id"] == "mcp-server"]
@@ -56,17 +49,17 @@ def test_a_check_that_raises_has_failed_and_hides_no_other(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL], ids=lambda n: n.name)
-def test_a_signal_ends_everything(python: str, home: Home, tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_ends_everything(home: Home, tmp_path: Path, number: signal.Signals) -> None:
     """Two stubborn servers with children of their own, and a tracking server that never answers."""
     stubborn = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     child = f"import signal, time\n{stubborn}time.sleep(600)"
     script = f"{stubborn}born(subprocess.Popen([sys.executable, '-c', {child!r}]).pid)\ntime.sleep(600)"
-    born = with_server(home, python, script)
+    born = with_server(home, script)
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     home.run(f"skill-install claude cursor --no-verify --tracking-uri {URI}")
     ours = start_doctor(
-        python, "claude", "cursor", env={"TMPDIR": str(temporary)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        "claude", "cursor", env={"TMPDIR": str(temporary)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     assert wait_for(lambda: len(pids(born)) == 4)
     below = descendants(ours.pid)
@@ -90,11 +83,11 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("script", HOSTILE.values(), ids=HOSTILE.keys())
-def test_hostile_servers(python: str, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+def test_hostile_servers(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     monkeypatch.setattr("accessing_mlflow.checks.server.LONGEST", 2.0)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
-    born = with_server(home, python, script)
+    born = with_server(home, script)
     home.run("skill-install claude --no-verify --tracking-uri", f"sqlite:///{home.path}/mlflow.db")
     good = "serve(" in script
     data = home.json("skill-doctor claude", expect=None)
@@ -154,8 +147,8 @@ INSTALLATIONS = [
 
 
 @pytest.mark.parametrize(("client", "scope", "store"), INSTALLATIONS)
-def test_without_fix_nothing_at_all_is_written(python: str, home: Home, client: str, scope: str, store: str) -> None:
-    with_server(home, python)
+def test_without_fix_nothing_at_all_is_written(home: Home, client: str, scope: str, store: str) -> None:
+    with_server(home)
     home.program("claude", "#!/bin/sh\necho 2.1.330\n")
     home.cd("project")
     kind, _, state = store.partition("-")
@@ -177,11 +170,11 @@ def test_without_fix_nothing_at_all_is_written(python: str, home: Home, client: 
     assert everything(home.path) == before
 
 
-def test_no_trace_in_the_temporary_folder(python: str, home: Home, tmp_path: Path) -> None:
-    with_server(home, python)
+def test_no_trace_in_the_temporary_folder(home: Home, tmp_path: Path) -> None:
+    with_server(home)
     (tmp_path / "temporary").mkdir()
     home.run("skill-install claude --no-verify --tracking-uri", f"sqlite:///{home.path}/mlflow.db")
-    with start_doctor(python, "claude", env={"TMPDIR": str(tmp_path / "temporary")}, stdout=subprocess.PIPE) as ours:
+    with start_doctor("claude", env={"TMPDIR": str(tmp_path / "temporary")}, stdout=subprocess.PIPE) as ours:
         out, _ = ours.communicate(timeout=60)
     assert b"starts (40 tools" in out
     assert os.listdir(tmp_path / "temporary") == []

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-import sys
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pytest
 
+from tests.children import PYTHON
 from tests.homes import Home
 from tests.webs import DEFAULT, MLFLOW, SEARCH, Reply, serving
 
@@ -48,18 +49,15 @@ CALL = 'MLflow:search_runs_by_tags(experiment_id="<id>", tags={"a": "b (c)"}, li
 
 
 @pytest.fixture
-def python() -> str:
-    """The interpreter, before the home fixture hides it."""
-    return sys.executable
-
-
-@pytest.fixture
-def machine(python: str, home: Home) -> Home:
+def machine(home: Home) -> Home:
     """A home whose uvx starts a small MCP server."""
     server = home.path.parent / "server.py"
     server.write_text(SERVER)
     home.write("tools.json", {"search_runs_by_tags": SEARCH_TAGS})
-    home.program("uvx", f'#!/bin/sh\nexec {python} {server} {home.path}/tools.json "${{DELAY:-0}}"\n')
+    home.program(
+        "uvx",
+        f'#!/bin/sh\nexec {quote(PYTHON)} {quote(str(server))} {quote(str(home.path))}/tools.json "${{DELAY:-0}}"\n',
+    )
     home.run("skill-install claude --no-verify --tracking-uri http://127.0.0.1:9")
     shutil.rmtree(home.path / ".claude/skills/accessing-mlflow/references")
     home.write(".claude/skills/accessing-mlflow/SKILL.md", f"`MLflow:tool(...)` is a call.\n{CALL}\n")

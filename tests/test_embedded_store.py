@@ -6,7 +6,6 @@ import json
 import signal
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from accessing_mlflow.embedded_store import FILE, StoreError, StoreReport, create, describe, uri
-from tests.children import all_gone, pids, start_python, wait_for
+from tests.children import all_gone, pids, python_program, start_python, wait_for
 
 # What MLflow 3.17.2 makes, as far as it matters here.
 TABLES = """
@@ -25,7 +24,7 @@ INSERT INTO experiments VALUES (0, 'Default', '/x/mlruns/0', 'active');
 """
 
 # A uvx that runs none of the script it is given but makes the same file, and writes down how it was called.
-FAKE = f"""#!{sys.executable}
+FAKE = f"""
 import json, os, sqlite3, sys
 uri = sys.argv[-1]
 call = {{"args": sys.argv[1:4], "cwd": os.getcwd(), "uri": uri}}
@@ -40,10 +39,7 @@ connection.close()
 
 @pytest.fixture
 def uvx(tmp_path: Path) -> Path:
-    path = tmp_path / "uvx"
-    path.write_text(FAKE, encoding="utf-8")
-    path.chmod(0o755)
-    return path
+    return python_program(tmp_path / "uvx", FAKE)
 
 
 @pytest.fixture
@@ -154,7 +150,7 @@ def test_a_signal_leaves_nothing(folder: Path, uvx: Path, tmp_path: Path) -> Non
 
 def test_one_that_another_process_made_meanwhile_is_kept(folder: Path, uvx: Path, environ: dict[str, str]) -> None:
     other = folder / FILE
-    uvx.write_text(FAKE + f"open({str(other)!r}, 'w').write('theirs')\n", encoding="utf-8")
+    python_program(uvx, f"{FAKE}open({str(other)!r}, 'w').write('theirs')\n")
 
     assert not create(folder, str(uvx), "mlflow-mcp", environ)
     assert other.read_text(encoding="utf-8") == "theirs"

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import pytest
 
-from tests.children import REPOSITORY
+from tests import product
 from tests.homes import URI, Home
 from tests.races import ENTRY, Run, left_behind, lost, run_all
 
-PYTHON = sys.executable  # the home hides it
 OTHERS = {"mcpServers": {"theirs": {"command": "true", "note": "🙂"}}, "kept": [1.50, None]}
 
 
 def edit(home: Home, name: str) -> Run:
     """A process of its own that leaves one more variable in the entry, whatever the others left there."""
-    program = "from accessing_mlflow.cli import install; install()"
     options = ["--no-verify", "--tracking-uri", URI, "--env", f"{name}=1"]
-    variables = {**os.environ, "PYTHONPATH": str(REPOSITORY / "installer")}
-    return Run(name, [PYTHON, "-c", program, "cursor", *options], home.path, variables)
+    return Run(name, [product.program("skill-install"), "cursor", *options], home.path, os.environ)
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["no-file", "file"])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
-import sys
 from collections.abc import Iterator
+from shlex import quote
 
 import pytest
 
+from tests.children import PYTHON
 from tests.homes import Home
 from tests.webs import MLFLOW, Web, serving
 
@@ -44,17 +45,13 @@ def mlflow(web: Web) -> str:
 
 
 @pytest.fixture
-def python() -> str:
-    """The interpreter, before the home fixture hides it."""
-    return sys.executable
-
-
-@pytest.fixture
-def working(python: str, home: Home) -> Home:
+def working(home: Home) -> Home:
     """A home whose uvx has everything in its cache and starts a small MCP server."""
     server = home.path.parent / "server.py"
     server.write_text(SERVER)
-    home.program("uvx", f'#!/bin/sh\ncase "$*" in\n  *--from*) exit 0;;\nesac\nexec {python} {server}\n')
+    home.program(
+        "uvx", f'#!/bin/sh\ncase "$*" in\n  *--from*) exit 0;;\nesac\nexec {quote(PYTHON)} {quote(str(server))}\n'
+    )
     return home
 
 
@@ -67,7 +64,7 @@ def test_two_lines_say_that_it_works(working: Home, mlflow: str) -> None:
 
 def test_what_the_skills_scripts_need_is_fetched_and_no_project_has_a_say(working: Home, mlflow: str) -> None:
     log = working.path / "uv.log"
-    working.program("uv", f'#!/bin/sh\necho "$UV_CONFIG_FILE $*" >> {log}\n')
+    working.program("uv", f'#!/bin/sh\necho "$UV_CONFIG_FILE $*" >> {quote(str(log))}\n')
     lines = working.run("skill-install claude --tracking-uri", mlflow).output.splitlines()
     assert "  scripts         have what they need (compare_runs.py, find_runs.py)" in lines
     working.write(".config/uv/uv.toml", "")
@@ -96,7 +93,7 @@ def test_packages_that_cannot_be_fetched_are_a_warning_with_the_next_step(workin
 def test_nothing_is_fetched_for_a_script_that_somebody_has_edited(working: Home, mlflow: str) -> None:
     working.run("skill-install claude --no-verify --tracking-uri", mlflow)
     log = working.path / "uv.log"
-    working.program("uv", f'#!/bin/sh\necho "$*" >> {log}\n')
+    working.program("uv", f'#!/bin/sh\necho "$*" >> {quote(str(log))}\n')
     assert "scripts" in {check["id"] for check in working.json("skill-doctor claude")["checks"]}
     log.unlink()
     script = working.path / ".claude/skills/accessing-mlflow/scripts/find_runs.py"

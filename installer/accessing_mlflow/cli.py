@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -222,7 +223,7 @@ class _Run:
         changes = any(plan.changes for plan in plans)
         if self.as_json:
             data = report.plans_data(self.command, self.version, plans, self.env, check=True)
-            click.echo(json.dumps(data, indent=2))
+            _print(json.dumps(data, indent=2))
         for plan in plans:
             self.say(*report.check_lines(plan, self.env))
         self.say(*report.note_lines(plans, self.env))
@@ -238,7 +239,7 @@ class _Run:
         from .terminal import columns, has_colours
 
         if self.as_json:
-            click.echo(json.dumps(report.doctor_data(results, self.version, self.env), indent=2))
+            _print(json.dumps(report.doctor_data(results, self.version, self.env), indent=2))
         else:
             colour = has_colours(sys.stdout, self.env.variables)
             width = columns(sys.stdout, coloured=colour)
@@ -249,7 +250,7 @@ class _Run:
     def show_document(self, plans: list[Plan], results: list[Any]) -> None:
         if self.as_json:
             data = report.plans_data(self.command, self.version, plans, self.env, check=False, results=results)
-            click.echo(json.dumps(data, indent=2))
+            _print(json.dumps(data, indent=2))
 
 
 @contextmanager
@@ -265,20 +266,52 @@ def _edge(command: str, as_json: bool) -> Iterator[_Run]:
     except InstallerError as error:
         _show_error(error, run)
         run.exit_code = 2 if isinstance(error, UsageError) else 1
-    except OSError as error:  # a folder on the way to what we look at may not be entered, say
-        place = f"{error.filename}: " if error.filename else ""
-        _show_error(InstallerError(f"{place}{error.strerror or error}", "see who may read and enter it"), run)
+    except OSError as error:
+        _show_error(_refused_by_the_system(error), run)
         run.exit_code = 1
     except RecursionError:
         _show_error(InstallerError("an entry is nested too deeply; the file was left as it was"), run)
+        run.exit_code = 1
+    except (click.ClickException, click.Abort, click.exceptions.Exit):  # click's own, which it shows itself
+        raise
+    except Exception as error:
+        _show_error(_unexpected(error, run), run)
         run.exit_code = 1
     if run.exit_code:
         sys.exit(run.exit_code)
 
 
-def _print(line: str, *, error: bool = False, colour: bool = False) -> None:
-    """A line, in the stream's own encoding: click would write UTF-8 where that is ASCII."""
-    click.echo(line, file=sys.stderr if error else sys.stdout, color=colour or None)
+def _refused_by_the_system(error: OSError) -> InstallerError:
+    place = f"{error.filename}: " if error.filename else ""
+    fix = "check the permissions of the file and of the folders above it" if isinstance(error, PermissionError) else ""
+    return InstallerError(f"{place}{error.strerror or error}", fix)
+
+
+def _unexpected(error: Exception, run: _Run) -> InstallerError:
+    """A fault in this program: named by its class, with the path of the saved traceback."""
+    from . import crash
+
+    env = getattr(run, "env", None)
+    reason = f"unexpected {type(error).__name__}: this is a bug in accessing-mlflow"
+    try:
+        path = crash.save(error, env.variables if env else {})
+    except OSError as other:
+        return InstallerError(reason, f"please report it (the traceback could not be saved: {other.strerror})")
+    return InstallerError(reason, f"please report it, with the traceback in {path}")
+
+
+def _print(text: str, *, error: bool = False, colour: bool = False) -> None:
+    """Print in the stream's own encoding (click would write UTF-8 where that is ASCII) and flush.
+
+    Where nobody reads any more (`| head -1`), the command still does its work to the end, in silence.
+    """
+    stream = sys.stderr if error else sys.stdout
+    try:
+        click.echo(text, file=stream, color=colour or None)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def _show_error(error: InstallerError, run: _Run) -> None:
@@ -287,7 +320,7 @@ def _show_error(error: InstallerError, run: _Run) -> None:
     if run.as_json:
         if run.command == "doctor":
             data = report.doctor_failure(run.version, error, env)
-        click.echo(json.dumps(data, indent=2))
+        _print(json.dumps(data, indent=2))
         return
     _print(f"error: {data['error']}", error=True)
     for line in data["fix"].splitlines():

@@ -83,3 +83,10 @@ class Environment(NamedTuple):
         if self.home == self.home.parent:
             return text
         return re.sub(rf"(?<![\w.~-]){re.escape(str(self.home))}(?=/|\\|$|[^\w.-])", "~", text)
+
+    def shown_in_command(self, command: str) -> str:
+        """`command` for a shell, home as `~`: unquoted, as in `~/'a b'`, because a quoted `~` is just a name."""
+        import shlex
+
+        quoted = rf"'{re.escape(str(self.home))}/([^']+)'(?!\S)"
+        return self.shown_in(re.sub(quoted, lambda match: f"~/{shlex.quote(match[1])}", command))

@@ -22,13 +22,11 @@ def runnable(command: str, env: Environment) -> str:
         runner = "uvx" if _on_path("uvx", env) else "python3 -m uv tool run"
         return f"{runner} --from {_quoted(_source(), env)} {command}"
     beside = Path(env.interpreter).parent / name
-    return command.replace(name, shlex.quote(str(beside)), 1) if beside.exists() else command
+    return command.replace(name, _quoted(str(beside), env), 1) if beside.exists() else command
 
 
 def _quoted(source: str, env: Environment) -> str:
-    """For a shell; below the home folder with `~`, where that needs no quotes."""
-    quoted = shlex.quote(source)
-    return env.shown(Path(source)) if quoted == source and Path(source).is_absolute() else quoted
+    return env.shown_in_command(shlex.quote(source))
 
 
 def _on_path(name: str, env: Environment) -> bool:

@@ -111,7 +111,7 @@ def doctor_lines(
                 yield from _finding_lines(result, env, heading, width, colour, columns)
                 heading = ""
         yield ""
-    yield _verdict(results, env, colour)
+    yield from _verdict_lines(results, env, colour)
 
 
 def _finding_lines(
@@ -192,21 +192,23 @@ def _fix_lines(fix: str, env: Environment, indent: str, colour: bool = False) ->
 
 
 def _fix(fix: str, env: Environment) -> str:
-    return env.shown_in(redact.text(runnable(fix, env) if fix.startswith("skill-") else fix))
+    return env.shown_in_command(redact.text(runnable(fix, env) if fix.startswith("skill-") else fix))
 
 
-def _verdict(results: Sequence[Result], env: Environment, colour: bool) -> str:
-    """One line: how many errors and warnings, and how many of them --fix mends."""
+def _verdict_lines(results: Sequence[Result], env: Environment, colour: bool) -> Iterator[str]:
+    """How many errors and warnings there are, and the command that fixes some of them."""
     from .repairs import is_mended
 
     bad = [result for result in results if result.finding.status in ("error", "warning")]
     if not bad:
-        return _styled("Everything is in order.", "ok", colour)
+        yield _styled("Everything is in order.", "ok", colour)
+        return
     count = {status: sum(result.finding.status == status for result in bad) for status in ("error", "warning")}
     text = ", ".join(f"{n} {status}{'s' if n > 1 else ''}" for status, n in count.items() if n)
-    mended = sum(is_mended(result) for result in bad)
-    advice = f"; {runnable('skill-doctor --fix', env)} mends {mended} of them" if mended else ""
-    return _styled(text, "error" if count["error"] else "warning", colour) + advice
+    fixable = sum(is_mended(result) for result in bad)
+    yield _styled(text, "error" if count["error"] else "warning", colour) + (f" ({fixable} fixable)" if fixable else "")
+    if fixable:
+        yield from _fix_lines("skill-doctor --fix", env, "  ", colour)
 
 
 def failed(results: Iterable[Result]) -> bool:

@@ -6,13 +6,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from tests import product
 from tests.children import REPOSITORY
 from tests.faults.shim import Job
 
@@ -129,10 +129,10 @@ def machine(folder: Path, prefix: Sequence[str] = ()) -> Iterator[Machine]:
     variables = {
         "PATH": str(programs),
         "HOME": str(home),
-        "PYTHONPATH": f"{REPOSITORY / 'installer'}{os.pathsep}{REPOSITORY}",
+        "PYTHONPATH": str(REPOSITORY),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    command = [*prefix, sys.executable, "-m", "tests.faults.shim"]
+    command = [*prefix, product.program("python"), "-m", "tests.faults.shim"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=variables, cwd=REPOSITORY, text=True
     ) as server:

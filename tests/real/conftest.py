@@ -7,13 +7,13 @@ import shutil
 import signal
 import ssl
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import trustme
 
+from tests import product
 from tests.real import exported
 from tests.real.fronts import TOKEN, Front, front
 from tests.real.machines import MLFLOW, Machine, await_answer, free_port, missing, mlflow, node_folder, same_disk
@@ -36,8 +36,8 @@ def machine(tmp_path: Path, uv_cache: Path) -> Machine:
         found = shutil.which(name)
         assert found, f"{name} is not on PATH: run tests/run"
         os.link(found, programs / name) if same_disk(Path(found), programs) else shutil.copy2(found, programs / name)
-    for name in ("skill-install", "skill-uninstall", "skill-doctor"):
-        (programs / name).symlink_to(Path(sys.prefix) / "bin" / name)
+    for name in product.COMMANDS:
+        (programs / name).symlink_to(product.program(name))
     kept = {
         name: value
         for name, value in os.environ.items()

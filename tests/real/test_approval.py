@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from shlex import quote
 from typing import Any
 
 import pytest
@@ -52,7 +53,7 @@ def test_the_doctor_says_what_the_client_does(
     (claude.home / "server.py").write_text(SERVER)
     uvx = claude.home / "bin/uvx"
     uvx.parent.mkdir()
-    uvx.write_text(f'#!/bin/sh\nexec {sys.executable} {claude.home}/server.py "$2"\n')
+    uvx.write_text(f'#!/bin/sh\nexec {quote(sys.executable)} {quote(str(claude.home))}/server.py "$2"\n')
     uvx.chmod(0o755)
     state: dict[str, Any] = {"projects": {str(project): files.get("state", {})}}
     if users:

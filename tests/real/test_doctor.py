@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import product
 from tests.real.fronts import TOKEN, Front
 from tests.real.machines import REPOSITORY, Machine
 
@@ -45,7 +46,7 @@ def everything(folder: Path) -> dict[str, tuple[int, int, int]]:
 def examined(machine: Machine, client: str, expect: int = 0) -> Checks:
     """What the doctor finds; it changes nothing in the home folder."""
     before = everything(machine.home)
-    data = json.loads(machine.run(sys.executable, "-c", PATIENT_DOCTOR, client, "--json", expect=None))
+    data = json.loads(machine.run(product.program("python"), "-c", PATIENT_DOCTOR, client, "--json", expect=None))
     assert everything(machine.home) == before
     assert data["ok"] is (expect == 0), json.dumps(data, indent=1)
     return {check["id"]: check for check in data["checks"]}

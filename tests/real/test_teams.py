@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import product
 from tests.real.machines import REPOSITORY, Machine
 from tests.real.test_claude_code import CONNECTED, listed, messages, repository, started
 from tests.test_teams import IN_A_CLONE, command
@@ -67,7 +68,7 @@ def test_an_image_made_before_uvx_was_there(claude: Machine, mlflow_server: str)
     dev = with_home(claude, "dev")
     program, *arguments = command_line(line, mlflow_server)
     bare = Machine(dev.home, {**dev.variables, "PATH": "/usr/bin:/bin"})
-    bare.run(str(Path(sys.prefix) / "bin" / program), *arguments)
+    bare.run(product.program(program), *arguments)
     assert CONNECTED in listed(dev)
     assert listed(claude) == ""
     dev.run("sh", "-c", command("UV_COMPILE_BYTECODE=1"))

@@ -1,0 +1,138 @@
+"""What users see where the reader of the output goes away, and where the program itself has a bug."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from accessing_mlflow import bundle
+from tests import product
+from tests.homes import URI, Home
+
+INSTALL = f"skill-install claude --no-verify --tracking-uri {URI}"
+
+
+def piped(line: str, reader: str, folder: Path) -> tuple[str, str, int]:
+    """Run `LINE | READER`; return what the reader printed, standard error, and the exit code of the line."""
+    name, _, arguments = line.partition(" ")
+    code = folder / "code"
+    shell = f'{{ "$0" {arguments}; echo $? > "$1"; }} | {reader}'
+    done = subprocess.run(["sh", "-c", shell, product.program(name), code], capture_output=True, text=True, check=True)
+    return done.stdout, done.stderr, int(code.read_text())
+
+
+READERS = ["head -1", "true"]
+"""`true` reads nothing: whether the first line is refused already, or only a later one, is a race."""
+
+
+class TestClosedPipe:
+    @pytest.fixture(autouse=True)
+    def _path(self, home: Home) -> None:
+        home.variable("PATH", f"{home.programs}:/usr/bin:/bin")
+
+    @pytest.mark.parametrize("reader", READERS)
+    @pytest.mark.parametrize("more", ["", " --json", " --check"])
+    def test_an_installation_is_done_whole(self, home: Home, reader: str, more: str) -> None:
+        _, errors, code = piped(INSTALL + more, reader, home.path.parent)
+        assert (errors, code) == ("", 1 if more == " --check" else 0)
+        assert (home.path / ".claude/skills/accessing-mlflow/SKILL.md").is_file() is (more != " --check")
+        assert (home.path / ".claude.json").exists() is (more != " --check")
+
+    @pytest.mark.parametrize("reader", READERS)
+    def test_a_removal_is_done_whole(self, home: Home, reader: str) -> None:
+        before = home.files()
+        home.run(INSTALL)
+        assert piped("skill-uninstall claude", reader, home.path.parent)[1:] == ("", 0)
+        assert home.files() == before
+
+    @pytest.mark.parametrize("reader", READERS)
+    @pytest.mark.parametrize("more", ["", " --json"])
+    def test_the_doctor_ends_with_its_own_exit_code(self, home: Home, reader: str, more: str) -> None:
+        assert piped(f"skill-doctor claude --offline{more}", reader, home.path.parent)[1:] == ("", 1)
+        home.run(INSTALL)
+        assert piped(f"skill-doctor claude --offline{more}", reader, home.path.parent)[1:] == ("", 0)
+
+    @pytest.mark.parametrize("reader", READERS)
+    def test_what_fix_was_to_write_is_written(self, home: Home, reader: str) -> None:
+        home.run(INSTALL)
+        skill = home.path / ".claude/skills/accessing-mlflow/SKILL.md"
+        shutil.rmtree(skill.parent)
+        home.write(".claude.json", "{}")
+        _, errors, code = piped("skill-doctor claude --offline --fix", reader, home.path.parent)
+        assert (errors, code) == ("", 0)
+        assert skill.is_file()
+        assert "MLflow" in home.read(".claude.json")["mcpServers"]
+
+    def test_an_error_that_nobody_reads(self, home: Home) -> None:
+        home.write(".claude.json", "{")
+        for reader in READERS:
+            assert piped(f"{INSTALL} 2>&1", reader, home.path.parent)[1:] == ("", 1)
+
+    @pytest.mark.parametrize("command", product.COMMANDS)
+    def test_help(self, home: Home, command: str) -> None:
+        assert piped(f"{command} --help", "true", home.path.parent)[1] == ""
+
+
+@pytest.fixture
+def broken(home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A home in which every command meets a fault of its own."""
+
+    def fail(*_: object) -> NoReturn:
+        raise LookupError("https://alice:hunter2@example.org and s3cret-of-mine")
+
+    monkeypatch.setattr(bundle, "load", fail)
+    home.variable("MLFLOW_TRACKING_TOKEN", "s3cret-of-mine")
+    temporary = home.path.parent / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    return home
+
+
+COMMANDS = [INSTALL, "skill-uninstall claude", "skill-doctor claude"]
+
+
+class TestUnexpectedException:
+    @pytest.mark.parametrize("line", COMMANDS)
+    def test_one_line_and_a_saved_traceback(self, broken: Home, line: str) -> None:
+        result = broken.run(line, expect=1)
+        first, second = result.stderr.splitlines()
+        assert first == "error: unexpected LookupError: this is a bug in accessing-mlflow"
+        assert "hunter2" not in result.output
+        path = Path(re.sub(".* in ", "", second))
+        saved = path.read_text(encoding="utf-8")
+        assert saved.startswith("Traceback (most recent call last):\n")
+        assert "LookupError: https://***@example.org and ***\n" in saved
+        assert path.stat().st_mode & 0o777 == 0o600
+
+    @pytest.mark.parametrize("line", COMMANDS)
+    def test_as_json(self, broken: Home, line: str) -> None:
+        document = broken.json(line, expect=1)
+        assert document["ok"] is False
+        assert "unexpected LookupError" in str(document)
+        assert "accessing-mlflow-" in str(document), "the path of the traceback"
+
+    def test_where_it_cannot_be_saved(self, broken: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+        result = broken.run("skill-doctor", expect=1)
+        assert "could not be saved: No such file or directory" in result.stderr
+        assert "hunter2" not in result.output
+
+
+def test_a_home_with_a_space_is_named_so_that_a_shell_takes_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor's fix goes to the shell as it is printed."""
+    spaced = home.path.parent / "a user's home"
+    (spaced / "my programs").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(spaced))
+    program = spaced / "my programs/skill-install"
+    program.write_text('#!/bin/sh\necho "$@" > "$HOME/called"\n', encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(program.with_name("python")))
+    fix = next(check["fix"] for check in home.json("skill-doctor claude --offline", expect=1)["checks"] if check["fix"])
+    subprocess.run(["sh", "-c", fix], check=True, env={"HOME": str(spaced), "PATH": "/usr/bin:/bin"})
+    assert (spaced / "called").read_text() == "claude\n"
