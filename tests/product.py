@@ -12,6 +12,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[1]
 COMMANDS = ("skill-install", "skill-uninstall", "skill-doctor")
 _FOLDER = "TEST_PRODUCT"
+_UV = Path(sys.prefix) / "bin" / "uv"
 
 
 def make() -> Path:
@@ -25,7 +26,10 @@ def make() -> Path:
     os.environ[_FOLDER] = str(folder)
     try:
         uv("build", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder / "dist", REPOSITORY)
-        install(wheel(), folder / "environment")
+        try:
+            install(wheel(), folder / "environment", "--offline")
+        except subprocess.CalledProcessError:  # uv's cache lacks something
+            install(wheel(), folder / "environment")
     except BaseException:
         remove(folder)
         raise
@@ -38,20 +42,15 @@ def remove(folder: Path) -> None:
 
 
 def install(what: Path, environment: Path, *options: str, python: str = sys.executable) -> None:
-    """Install a wheel or sdist into a new environment; the network is asked only for what uv's cache lacks."""
-    uv("venv", "--python", python, environment)
-    command = ["pip", "install", *options, "--python", program("python", environment), str(what)]
-    try:
-        uv(*command, "--offline")
-    except subprocess.CalledProcessError:
-        uv(*command)
+    """Install a wheel or sdist into a new environment for `python`. `options`: for `uv pip install`."""
+    uv("venv", "--clear", "--python", python, environment)
+    uv("pip", "install", *options, "--python", program("python", environment), what)
 
 
 def uv(*arguments: str | Path) -> None:
     """Run the uv of the development environment outside of any project."""
-    program = Path(sys.prefix) / "bin" / "uv"
     variables = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-    subprocess.run([program, "--quiet", *arguments], check=True, cwd="/", env=variables, stdin=subprocess.DEVNULL)
+    subprocess.run([_UV, "--quiet", *arguments], check=True, cwd="/", env=variables, stdin=subprocess.DEVNULL)
 
 
 def wheel() -> Path:

@@ -88,9 +88,6 @@ def broken(home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
 
     monkeypatch.setattr(bundle, "load", fail)
     home.variable("MLFLOW_TRACKING_TOKEN", "s3cret-of-mine")
-    temporary = home.path.parent / "temporary"
-    temporary.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     return home
 
 

@@ -10,6 +10,8 @@ from tests import product
 from tests.homes import URI, Home
 from tests.races import ENTRY, Run, left_behind, lost, run_all
 
+pytestmark = pytest.mark.slow
+
 OTHERS = {"mcpServers": {"theirs": {"command": "true", "note": "🙂"}}, "kept": [1.50, None]}
 
 

@@ -315,6 +315,7 @@ exec "$REAL/$(basename "$0")" "$@"
 """
 
 
+@pytest.mark.slow
 def test_killed_at_every_step(upstream: Upstream, tmp_path: Path) -> None:
     """The copy that was there, or the new one, is there whole once the next run is done; and nothing else."""
     upstream.run()

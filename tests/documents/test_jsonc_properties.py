@@ -26,6 +26,8 @@ from tests.documents.reference import (
     is_same,
 )
 
+pytestmark = pytest.mark.slow
+
 # Random documents
 
 

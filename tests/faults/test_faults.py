@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.machine import CLIENT_FILES, LOCK, SKILL, STATE, Machine, Outcome, Tree, below, machine, of_others
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
 
 CLIENTS = "claude cursor"
 INSTALL = f"skill-install {CLIENTS} --no-verify --tracking-uri https://one.example.org"

@@ -31,6 +31,7 @@ def test_kept_document_is_edited_rightly_or_refused(name: str) -> None:
     check_whole(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CORPUS)
 def test_kept_document_in_the_clients_places(home: Home, name: str) -> None:
     """There and back; and back although the files have changed since."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -12,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests import pythons
 from tests.real.machines import MLFLOW, missing, mlflow
 
 LAUNCHER = "nemo-evaluator-launcher[mlflow]==0.2.6"
@@ -60,15 +59,7 @@ def ask(uri: str, path: str, body: Any) -> Any:
 
 def python_for_bundles() -> str:
     """A Python that nemo-evaluator 0.3 runs with: 3.12 or 3.13."""
-    named = [shutil.which(f"python3.{minor}") for minor in (13, 12)]
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    kept = [str(path) for minor in (13, 12) for path in sorted(pyenv.glob(f"3.{minor}.*/bin/python"))]
-    works = (
-        path
-        for path in [*kept, *filter(None, named)]
-        if subprocess.run([path, "-c", "pass"], capture_output=True, check=False).returncode == 0
-    )
-    return next(works, None) or missing("Python 3.12 or 3.13, which nemo-evaluator 0.3 needs, is not here")
+    return pythons.find("3.13", "3.12") or missing("Python 3.12 or 3.13, which nemo-evaluator 0.3 needs, is not here")
 
 
 def _export(python: list[str], form: str, uri: str, folder: Path) -> None:
