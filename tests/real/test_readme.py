@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import product
 from tests.real.machines import REPOSITORY, Machine
 
 pytestmark = pytest.mark.real
@@ -26,18 +27,10 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def clone(machine: Machine) -> Path:
-    """A copy of what git has or would have, in the home folder, as a clone would be."""
+    """A copy of the sources in the home folder, as a clone would be."""
     folder = machine.home / "accessing-mlflow"
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        check=True,
-    ).stdout
-    for name in listed.decode().split("\0"):
-        if name and (REPOSITORY / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(REPOSITORY / name, folder / name)
+    subprocess.run(["tar", "-xzf", product.sdist(), "-C", machine.home], check=True)
+    next(machine.home.glob("accessing_mlflow-*")).rename(folder)
     return folder
 
 
