@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests import product
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 """Seconds after which a test gives up: only a failure takes them."""
 
 REPOSITORY = Path(__file__).parent.parent

@@ -12,7 +12,7 @@ import pytest
 
 from accessing_mlflow import checks
 from accessing_mlflow.checks import Check, Finding, Subject
-from tests.children import all_gone, descendants, is_gone, pids, wait_for
+from tests.children import PATIENCE, all_gone, descendants, is_gone, pids, wait_for
 from tests.homes import URI, Home
 from tests.servers import start_doctor, with_server
 from tests.webs import MLFLOW, serving
@@ -64,7 +64,7 @@ def test_a_signal_ends_everything(home: Home, tmp_path: Path, number: signal.Sig
     assert wait_for(lambda: len(pids(born)) == 4)
     below = descendants(ours.pid)
     ours.send_signal(number)
-    code = ours.wait(30)
+    code = ours.wait(PATIENCE)
     assert code == {signal.SIGINT: 1, signal.SIGKILL: -signal.SIGKILL}.get(number, 128 + number)
     assert all_gone(born)
     assert wait_for(lambda: all(is_gone(pid) for pid in below))
@@ -175,6 +175,6 @@ def test_no_trace_in_the_temporary_folder(home: Home, tmp_path: Path) -> None:
     (tmp_path / "temporary").mkdir()
     home.run("skill-install claude --no-verify --tracking-uri", f"sqlite:///{home.path}/mlflow.db")
     with start_doctor("claude", env={"TMPDIR": str(tmp_path / "temporary")}, stdout=subprocess.PIPE) as ours:
-        out, _ = ours.communicate(timeout=60)
+        out, _ = ours.communicate(timeout=PATIENCE)
     assert b"starts (40 tools" in out
     assert os.listdir(tmp_path / "temporary") == []

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from accessing_mlflow.embedded_store import FILE, StoreError, StoreReport, create, describe, uri
-from tests.children import all_gone, pids, python_program, start_python, wait_for
+from tests.children import PATIENCE, all_gone, pids, python_program, start_python, wait_for
 
 # What MLflow 3.17.2 makes, as far as it matters here.
 TABLES = """
@@ -97,7 +97,8 @@ def test_the_store_is_made_once(folder: Path, uvx: Path, environ: dict[str, str]
 
 
 def test_a_folder_that_is_there_keeps_its_mode_and_files(folder: Path, uvx: Path, environ: dict[str, str]) -> None:
-    folder.mkdir(parents=True, mode=0o755)
+    folder.mkdir(parents=True)
+    folder.chmod(0o755)
     (folder / "notes").write_text("mine", encoding="utf-8")
 
     assert create(folder, str(uvx), "mlflow-mcp", environ)
@@ -142,7 +143,7 @@ def test_a_signal_leaves_nothing(folder: Path, uvx: Path, tmp_path: Path) -> Non
     with ours:
         assert wait_for(lambda: bool(pids(born)))
         ours.send_signal(signal.SIGTERM)
-        ours.wait(30)
+        ours.wait(PATIENCE)
 
     assert all_gone(born)
     assert not folder.exists()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from accessing_mlflow.fetch import FetchError, fetch, fetched
-from tests.children import all_gone, pids, start_python, wait_for
+from tests.children import PATIENCE, all_gone, pids, start_python, wait_for
 
 ENVIRON = {"PATH": "/usr/bin:/bin"}
 
@@ -73,7 +73,7 @@ def test_uv_draws_its_progress_on_a_terminal(tmp_path: Path) -> None:
         stderr=theirs,
     )
     with python:
-        out = python.communicate(timeout=30)[0]
+        out = python.communicate(timeout=PATIENCE)[0]
     shown = os.read(ours, 1000)
     for end in (ours, theirs):
         os.close(end)
@@ -127,7 +127,7 @@ def test_uv_does_not_go_on_after_a_signal(tmp_path: Path, number: signal.Signals
     with ours:
         assert wait_for(lambda: len(pids(born)) == 2)
         ours.send_signal(number)
-        ours.wait(30)
+        ours.wait(PATIENCE)
 
     assert ours.returncode == code
     assert all_gone(born)

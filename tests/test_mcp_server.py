@@ -13,7 +13,7 @@ import pytest
 
 from accessing_mlflow.bundle import Tool
 from accessing_mlflow.mcp_server import ServerError, ServerReport, probe
-from tests.children import all_gone, pids, python_program, start_python, wait_for
+from tests.children import PATIENCE, all_gone, pids, python_program, start_python, wait_for
 
 START = """
 import json, os, signal, subprocess, sys, time
@@ -294,7 +294,7 @@ def test_nothing_is_left_after_a_signal(fake: Fake, number: signal.Signals, code
         assert wait_for(lambda: len(pids(fake.born)) == 2)
         ours.send_signal(number)
         os.kill(ours.pid, number)
-        ours.communicate(timeout=30)
+        ours.communicate(timeout=PATIENCE)
 
     assert ours.returncode == code
     assert all_gone(fake.born)

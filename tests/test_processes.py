@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from accessing_mlflow.processes import child, last_error
-from tests.children import all_gone, descendants, is_gone, pids, start_python, wait_for
+from tests.children import PATIENCE, all_gone, descendants, is_gone, pids, start_python, wait_for
 
 STUBBORN = """
 import os, signal, subprocess, sys, time
@@ -46,7 +46,7 @@ class Ours:
         assert self.below > set(pids(self.born)), "there is a watcher, too"
 
     def nothing_is_left(self) -> bool:
-        self.process.wait(30)
+        self.process.wait(PATIENCE)
         return all_gone(self.born) and wait_for(lambda: all(is_gone(pid) for pid in self.below))
 
 
