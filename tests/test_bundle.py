@@ -17,6 +17,7 @@ import pytest
 
 from accessing_mlflow import bundle
 from accessing_mlflow.bundle import BundleError, Tool
+from tests import product
 from tools.record_server_tools import with_tools
 
 skills_ref: Any = importlib.import_module("skills_ref") if sys.version_info >= (3, 11) else None
@@ -195,14 +196,15 @@ class TestLoad:
         assert [(skill.name, skill.folder) for skill in ours.skills] == [("accessing-mlflow", SKILL)]
         assert "SKILL.md" in ours.skills[0].files
 
-    def test_without_a_root_takes_the_wheel_s_own(self, tmp_path: Path) -> None:
-        package = tmp_path / "accessing_mlflow"
-        shutil.copytree(Path(bundle.__file__).parent, package)
-        shutil.copytree(SKILLS, package / "skills")
-        show = "from accessing_mlflow import bundle; print(bundle.load().root)"
-        assert run(sys.executable, "-c", show, env={"PYTHONPATH": str(tmp_path)}).stdout.strip() == str(
-            package / "skills"
+    def test_without_a_root_takes_the_wheel_s_own(self) -> None:
+        show = (
+            "import accessing_mlflow as p; from accessing_mlflow import bundle; print(p.__file__, bundle.load().root)"
         )
+        package, _, root = run(product.program("python"), "-c", show).stdout.strip().partition("/__init__.py ")
+        assert root == f"{package}/skills"
+        assert [skill.files for skill in bundle.load(Path(root)).skills] == [
+            skill.files for skill in bundle.load().skills
+        ]
 
     def test_given_root_is_read_whole(self, copy: Path) -> None:
         edit(copy / "bundle.toml", 'tested = "0.4.1"', 'tested = "0.9"')
@@ -229,7 +231,7 @@ class TestLoad:
 
     def test_does_not_pay_for_what_only_validation_needs(self) -> None:
         show = "import sys; from accessing_mlflow import bundle; bundle.load(); print('jsonschema' in sys.modules)"
-        assert run(sys.executable, "-c", show, env={"PYTHONPATH": str(REPOSITORY / "installer")}).stdout == "False\n"
+        assert run(product.program("python"), "-c", show).stdout == "False\n"
 
 
 class TestLoadErrors:
@@ -365,11 +367,10 @@ class TestFileHashes:
         )
         found = run(
             *without_root_s_override(),
-            sys.executable,
+            product.program("python"),
             "-c",
             code,
             tmp_path,
-            env={"PYTHONPATH": str(REPOSITORY / "installer")},
         )
         (tmp_path / name).chmod(0o700)
         assert found.stdout == f"{tmp_path / name}: cannot be read: Permission denied\n", found.stderr
