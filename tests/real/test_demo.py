@@ -6,6 +6,7 @@ import re
 import sqlite3
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import yaml
@@ -66,7 +67,7 @@ def test_its_runs_have_the_form_of_the_real_exporters(machine: Machine, evaluati
     assert place.startswith("file:///")
     info = real["info"]
     there = evaluations.folder / "server" / "artifacts" / info["experiment_id"] / info["run_id"] / "artifacts"
-    here = files(Path(place.removeprefix("file://")))
+    here = files(Path(unquote(place.removeprefix("file://"))))
     assert set(here) == set(files(there))
     for name in here:
         if name.endswith(("results.yml", "run_config.yml", "metadata.yaml")):
