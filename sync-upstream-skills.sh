@@ -27,6 +27,11 @@ Exit codes: 0 done, or nothing changed upstream; 1 refused, failed, or (--check)
 TEXT
 }
 
+# In a subshell, which dies in our place where nobody reads any more (`| head -1`).
+say() {
+  (printf '%s\n' "$1") || true
+}
+
 die() {
   printf 'error: %s\n' "$1" >&2
   [ $# -lt 2 ] || printf '  %s\n' "$2" >&2
@@ -236,7 +241,7 @@ sync() { # NAME
   target=$UPSTREAM/$name
   found=$(hash_of "$target")
   if [ "$found" = "$tree" ] && [ "$(provenance "$name" commit)" = "$commit" ]; then
-    echo "$name: unchanged, $commit"
+    say "$name: unchanged, $commit"
     return
   fi
   refuse_edited "$name" "$found" "$tree"
@@ -251,7 +256,7 @@ sync() { # NAME
   [ "$(hash_of "$STAGING/$name")" = "$tree" ] || die "$name: what was written is not what was fetched" 'nothing was changed'
   write_provenance "$name" "$STAGING/provenance"
   swap "$name"
-  echo "$name: $commit is in ${target#"$TOP"/}"
+  say "$name: $commit is in ${target#"$TOP"/}"
 }
 
 swap() { # NAME: two renames; a run that is killed in between is put right by the next
@@ -310,20 +315,20 @@ check() { # NAME: 1 where something has changed
   tip=$(fetch_ref "refs/heads/$branch") || die "$name: upstream's branch $branch is gone" 'watch another one: skills/upstream.conf'
   now=$(tree_of "$tip" "$watch")
   if [ -z "$now" ]; then
-    echo "$name: upstream's $branch has no folder $watch any more ($tip)"
+    say "$name: upstream's $branch has no folder $watch any more ($tip)"
     return 1
   fi
   if [ "$now" = "$tree" ]; then
-    echo "$name: unchanged, $commit"
+    say "$name: unchanged, $commit"
     return 0
   fi
-  echo "$name: $watch has changed on $branch ($tip):"
+  say "$name: $watch has changed on $branch ($tip):"
   show_diff "$tree" "$now"
   return 1
 }
 
 show_diff() { # TREE TREE
-  g --no-pager diff --no-ext-diff --no-textconv --stat -p "$1" "$2"
+  g --no-pager diff --no-ext-diff --no-textconv --stat -p "$1" "$2" || true
 }
 
 move_pin() { # NAME REV
@@ -345,7 +350,7 @@ move_pin() { # NAME REV
   git config -f "$new" "skill.$name.path" "$path"
   git config -f "$new" "skill.$name.tree" "$tree"
   mv "$new" "$CONF"
-  echo "$name: pinned at $commit, was $old; next: ./sync-upstream-skills.sh $name"
+  say "$name: pinned at $commit, was $old; next: ./sync-upstream-skills.sh $name"
 }
 
 list() {
@@ -358,7 +363,7 @@ list() {
       "$(provenance "$name" tree)") state='there, at an earlier pin' ;;
       *) state='edited' ;;
     esac
-    printf '%s  %s  %s  (%s)\n' "$name" "$(setting "$name" commit)" "$(setting "$name" path)" "$state"
+    say "$name  $(setting "$name" commit)  $(setting "$name" path)  ($state)"
   done
 }
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import product
-from tests.homes import Home
+from tests.homes import Home, raise_bugs
 
 # A shell starts what runs in the background with Ctrl-C ignored, and nohup with SIGHUP. Programs inherit that, and ours
 # respect it; but what they do on a signal is what the tests are about.
@@ -22,27 +24,42 @@ for _name in ("SIGINT", "SIGTERM", "SIGHUP"):
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Before the first test, and before the workers of xdist start: they find it in their environment."""
-    if not hasattr(session.config, "workerinput") and not session.config.option.collectonly:
-        session.config.stash[_PRODUCT] = product.make()
+    """Before the workers of xdist start: they find it in their environment, as all do where tests/run has made it."""
+    if product.FOLDER not in os.environ and not session.config.option.collectonly:
+        folder = Path(tempfile.mkdtemp(prefix="product-"))
+        session.config.stash[_PRODUCT] = folder
+        product.make(folder)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     folder = session.config.stash.get(_PRODUCT, None)
     if folder is not None:
-        product.remove(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 _PRODUCT = pytest.StashKey[Path]()
 
 
+OURS = ("accessing-mlflow-", "sync-upstream.", "tmp")
+"""How the names of temporary files begin that our programs make."""
+
+
 @pytest.fixture(autouse=True)
-def temporary_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A TMPDIR of the test's own: what a killed program leaves there goes with the test's other files."""
+def temporary_folder(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """A TMPDIR of the test's own, in which our programs leave nothing unless they are killed."""
     folder = tmp_path_factory.mktemp("temporary")
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
+    yield
+    left = [path.name for path in folder.iterdir() if path.name.startswith(OURS)]
+    assert not left or request.node.get_closest_marker("kills"), f"left in TMPDIR: {left}"
+
+
+@pytest.fixture(autouse=True)
+def bugs(monkeypatch: pytest.MonkeyPatch) -> None:
+    raise_bugs(monkeypatch)
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 
-from accessing_mlflow import cli
+from accessing_mlflow import cli, crash
 
 COMMANDS: dict[str, click.Command] = {
     "skill-install": cli.install,
@@ -19,6 +19,15 @@ COMMANDS: dict[str, click.Command] = {
     "skill-doctor": cli.doctor,
 }
 URI = "https://mlflow.example.org"
+
+
+def raise_bugs(patch: pytest.MonkeyPatch) -> None:
+    """An unexpected exception leaves the command: a test that expects a refusal must not take a bug for one."""
+
+    def line(error: Exception) -> NoReturn:
+        raise error
+
+    patch.setattr(crash, "line", line)
 
 
 @dataclass

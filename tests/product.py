@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 COMMANDS = ("skill-install", "skill-uninstall", "skill-doctor")
-_FOLDER = "TEST_PRODUCT"
+FOLDER = "TEST_PRODUCT"
+"""The variable that names the folder with the product."""
 _UV = Path(sys.prefix) / "bin" / "uv"
 
 
-def make() -> Path:
-    """Build sdist and wheel from this tree, install the wheel, and tell all processes of this test run where.
-
-    Returns the folder, which `remove` deletes: `dist/` has what was built, `environment/` the installed product.
-    """
-    cache = REPOSITORY / ".cache"
-    cache.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="product-", dir=cache))
-    os.environ[_FOLDER] = str(folder)
+def make(folder: Path) -> None:
+    """Build sdist and wheel from this tree into `folder`, install the wheel there, and tell our child processes so."""
+    os.environ[FOLDER] = str(folder)
+    uv("build", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder / "dist", REPOSITORY)
     try:
-        uv("build", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder / "dist", REPOSITORY)
-        try:
-            install(wheel(), folder / "environment", "--offline")
-        except subprocess.CalledProcessError:  # uv's cache lacks something
-            install(wheel(), folder / "environment")
-    except BaseException:
-        remove(folder)
-        raise
-    return folder
-
-
-def remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    os.environ.pop(_FOLDER, None)
+        install(wheel(), folder / "environment", "--offline")
+    except subprocess.CalledProcessError:  # uv's cache lacks something
+        install(wheel(), folder / "environment")
 
 
 def install(what: Path, environment: Path, *options: str, python: str = sys.executable) -> None:
@@ -67,4 +50,8 @@ def program(name: str, environment: Path | None = None) -> str:
 
 
 def _folder() -> Path:
-    return Path(os.environ[_FOLDER])
+    return Path(os.environ[FOLDER])
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]))

@@ -13,7 +13,7 @@ import pytest
 
 from accessing_mlflow.bundle import Tool
 from accessing_mlflow.mcp_server import ServerError, ServerReport, probe
-from tests.children import PATIENCE, all_gone, pids, python_program, start_python, wait_for
+from tests.children import PATIENCE, PYTHON, all_gone, pids, python_program, start_python, wait_for
 
 START = """
 import json, os, signal, subprocess, sys, time
@@ -58,10 +58,12 @@ class Fake:
         self.env = {"PATH": "/usr/bin:/bin", "PIDS": str(self.born), "LC_ALL": "C.UTF-8"}
 
     def write(self, script: str) -> Path:
-        return python_program(self.folder / "server", f"{START}{script}\n")
+        path = self.folder / "server.py"
+        path.write_text(f"{START}{script}\n", encoding="utf-8")
+        return path
 
     def probe(self, script: str, *, timeout: float = 20.0, env: Mapping[str, str] | None = None) -> ServerReport:
-        return probe(str(self.write(script)), [], env or self.env, timeout=timeout)
+        return probe(PYTHON, [str(self.write(script))], env or self.env, timeout=timeout)
 
     def fails(self, script: str, *, timeout: float = 20.0) -> str:
         with pytest.raises(ServerError) as caught:
@@ -95,15 +97,13 @@ def test_a_list_of_tools_without_end_is_cut(fake: Fake) -> None:
 
 
 def test_the_environment_is_exactly_the_given_one(fake: Fake) -> None:
-    # The shell that starts the fake adds PWD, and some shells more of their own.
-    script = "serve([[tool(f'{name}={value}') for name, value in sorted(os.environ.items()) if name not in SHELLS]])"
-    report = fake.probe(f"SHELLS = {('PWD', 'OLDPWD', 'SHLVL', '_')!r}\n{script}")
+    report = fake.probe("serve([[tool(f'{name}={value}') for name, value in sorted(os.environ.items())]])")
 
     assert [tool.name for tool in report.tools] == [f"{name}={value}" for name, value in sorted(fake.env.items())]
 
 
 def test_the_command_is_looked_up_on_the_path_of_that_environment(fake: Fake) -> None:
-    fake.write("serve()")
+    python_program(fake.folder / "server", f"{START}serve()")
 
     report = probe("server", [], {**fake.env, "PATH": str(fake.folder)}, timeout=20)
     assert report.name == "fake"
@@ -116,7 +116,7 @@ def test_the_working_directory_is_the_given_one(fake: Fake) -> None:
     script = fake.write("serve([[tool(os.getcwd())]])")
     (fake.folder / "work").mkdir()
 
-    report = probe(str(script), [], fake.env, timeout=20, cwd=fake.folder / "work")
+    report = probe(PYTHON, [str(script)], fake.env, timeout=20, cwd=fake.folder / "work")
 
     assert report.tools[0].name == str(fake.folder / "work")
 
@@ -141,7 +141,7 @@ def test_its_last_words_are_shown_without_secrets(fake: Fake) -> None:
     script = fake.write("sys.exit('cannot reach https://me:pw@h/ with TOKEN=abc')")
 
     with pytest.raises(ServerError) as caught:
-        probe(str(script), ["--token", "abc"], fake.env, timeout=20)
+        probe(PYTHON, [str(script), "--token", "abc"], fake.env, timeout=20)
 
     assert "cannot reach https://***@h/ with TOKEN=***" in str(caught.value)
     assert caught.value.fix.endswith("--token '***'")
@@ -287,7 +287,8 @@ def test_nothing_is_left_after_a_signal(fake: Fake, number: signal.Signals, code
     """A second signal, while the server is being ended, changes nothing."""
     script = fake.write(f"signal.signal(signal.SIGTERM, signal.SIG_IGN)\n{after}\nborn(os.getpid())\ntime.sleep(600)")
     ours = start_python(
-        f"from accessing_mlflow.mcp_server import probe\nprobe({str(script)!r}, [], {fake.env!r}, timeout=60)",
+        "from accessing_mlflow.mcp_server import probe\n"
+        f"probe({PYTHON!r}, [{str(script)!r}], {fake.env!r}, timeout=60)",
         stderr=subprocess.PIPE,
     )
     with ours:

@@ -315,7 +315,23 @@ exec "$REAL/$(basename "$0")" "$@"
 """
 
 
+@pytest.mark.parametrize("reader", ["head -1", "true"])
+@pytest.mark.parametrize("line", ["", "--check", "--list", "--pin main-legacy some-skill"])
+def test_a_closed_pipe_ends_quietly_and_the_work_is_done(upstream: Upstream, line: str, reader: str) -> None:
+    new = {"SKILL.md": b"newer\n" * 10_000}
+    head = upstream.commit(FOLDER, new)
+    upstream.pin(**({"commit": git(upstream.source, "rev-parse", "HEAD~1")} if "pin" in line else {}))
+    script = upstream.top / "sync-upstream-skills.sh"
+    variables = {**os.environ, "UPSTREAM_URL": str(upstream.source)}
+    shell = f'"$0" {line} | {reader}'
+    done = subprocess.run(["sh", "-c", shell, script], env=variables, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert upstream.content() == (new if line == "" else {})
+    assert head in (upstream.top / "skills/upstream.conf").read_text()
+
+
 @pytest.mark.slow
+@pytest.mark.kills
 def test_killed_at_every_step(upstream: Upstream, tmp_path: Path) -> None:
     """The copy that was there, or the new one, is there whole once the next run is done; and nothing else."""
     upstream.run()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +26,7 @@ from .record import Record
 from .request import Context as InstallContext
 from .request import Request
 from .steps import Plan
+from .streams import Streams
 
 if TYPE_CHECKING:
     from .checks import Result
@@ -36,10 +36,19 @@ _SCOPES = click.Choice(list(dict.fromkeys(scope for client in CLIENTS.values() f
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
+class _Command(click.Command):
+    """A command whose output may be closed or lost, the output of its parsing included."""
+
+    def main(self, *args: Any, **more: Any) -> Any:
+        with Streams():
+            return super().main(*args, **more)
+
+
 def _version_option(function: Callable[..., None]) -> Callable[..., None]:
     def show(context: click.Context, _: click.Parameter, wanted: bool) -> None:
         if wanted and not context.resilient_parsing:
-            click.echo(f"accessing-mlflow {bundles.load().version}")
+            with _edge(context.info_name or "", as_json=False):
+                _print(f"accessing-mlflow {bundles.load().version}")
             context.exit()
 
     return click.option(
@@ -70,7 +79,7 @@ _check = click.option(
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
-@click.command(context_settings=_SETTINGS)
+@click.command(cls=_Command, context_settings=_SETTINGS)
 @_clients
 @_scope
 @click.option("--tracking-uri", metavar="URI", help="The MLflow server, such as https://mlflow.example.org.")
@@ -128,7 +137,7 @@ def install(
         run.say(*_closing(plans, missing, run.env))
 
 
-@click.command(context_settings=_SETTINGS)
+@click.command(cls=_Command, context_settings=_SETTINGS)
 @_clients
 @_scope
 @click.option("--purge", is_flag=True, help="Remove the local store and the backups as well.")
@@ -159,7 +168,7 @@ def uninstall(names: tuple[str, ...], scope: str, purge: bool, check: bool, as_j
         run.show_document(plans, [])
 
 
-@click.command(context_settings=_SETTINGS)
+@click.command(cls=_Command, context_settings=_SETTINGS)
 @click.argument("names", metavar="[CLIENT]...", nargs=-1, type=_CLIENTS)
 @click.option("--offline", is_flag=True, help="Start no server and ask none.")
 @click.option("--fix", is_flag=True, help="Mend what can be mended safely, and look again.")
@@ -275,7 +284,9 @@ def _edge(command: str, as_json: bool) -> Iterator[_Run]:
     except (click.ClickException, click.Abort, click.exceptions.Exit):  # click's own, which it shows itself
         raise
     except Exception as error:
-        _show_error(_unexpected(error, run), run)
+        from . import crash
+
+        _show_error(InstallerError(crash.line(error)), run)
         run.exit_code = 1
     if run.exit_code:
         sys.exit(run.exit_code)
@@ -287,31 +298,9 @@ def _refused_by_the_system(error: OSError) -> InstallerError:
     return InstallerError(f"{place}{error.strerror or error}", fix)
 
 
-def _unexpected(error: Exception, run: _Run) -> InstallerError:
-    """A fault in this program: named by its class, with the path of the saved traceback."""
-    from . import crash
-
-    env = getattr(run, "env", None)
-    reason = f"unexpected {type(error).__name__}: this is a bug in accessing-mlflow"
-    try:
-        path = crash.save(error, env.variables if env else {})
-    except OSError as other:
-        return InstallerError(reason, f"please report it (the traceback could not be saved: {other.strerror})")
-    return InstallerError(reason, f"please report it, with the traceback in {path}")
-
-
 def _print(text: str, *, error: bool = False, colour: bool = False) -> None:
-    """Print in the stream's own encoding (click would write UTF-8 where that is ASCII) and flush.
-
-    Where nobody reads any more (`| head -1`), the command still does its work to the end, in silence.
-    """
-    stream = sys.stderr if error else sys.stdout
-    try:
-        click.echo(text, file=stream, color=colour or None)
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+    """A line, in the stream's own encoding: click would write UTF-8 where that is ASCII."""
+    click.echo(text, file=sys.stderr if error else sys.stdout, color=colour or None)
 
 
 def _show_error(error: InstallerError, run: _Run) -> None:

@@ -1,30 +1,48 @@
-"""Save the traceback of an unexpected exception, so that a user can attach it to a report."""
+"""An unexpected exception, for people: one line, and a saved traceback that they can attach to a report."""
 
 from __future__ import annotations
 
 import os
+import re
+import sys
 import tempfile
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 from . import redact
 
+_SHORTEST_SECRET = 6
+"""Characters: shorter values stand in too many harmless words."""
 
-def save(error: BaseException, variables: Mapping[str, str]) -> str:
+
+def line(error: Exception) -> str:
+    """Save the traceback, and say where it is, on one line. Of `error` that shows its class only."""
+    what = f"unexpected {type(error).__name__}, a bug in accessing-mlflow; please report it"
+    try:
+        return f"{what} with the traceback in {save(error)}"
+    except OSError as other:
+        return f"{what} (the traceback could not be saved: {other.strerror})"
+
+
+def save(error: Exception) -> str:
     """Write the redacted traceback of `error` to a new file in the temporary folder; return its path.
 
     Only the user can read the file. Raises OSError.
     """
-    text = _without_values(redact.text("".join(traceback.format_exception(error))), variables)
+    text = "".join(traceback.format_exception(error))
+    for secret in sorted(_secrets(), key=len, reverse=True):
+        text = text.replace(secret, redact.HIDDEN).replace(repr(secret)[1:-1], redact.HIDDEN)
     number, path = tempfile.mkstemp(prefix="accessing-mlflow-", suffix=".traceback.txt")
     with os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(text)
+        file.write(redact.text(text))
     return path
 
 
-def _without_values(text: str, variables: Mapping[str, str]) -> str:
-    """`text` without the values of variables with secret names: an exception may quote one without its name."""
-    secrets = {value for name, value in variables.items() if value and redact.is_secret_name(name)}
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, redact.HIDDEN)
-    return text
+def _secrets() -> Iterator[str]:
+    """The secrets in our environment and on our command line, which an exception may quote without their names."""
+    given = (argument.partition("=") for argument in sys.argv)
+    for name, value in [*os.environ.items(), *((name, value or name) for name, _, value in given)]:
+        if redact.is_secret_name(name) and len(value) >= _SHORTEST_SECRET:
+            yield value
+        for user, password in re.findall(r"//([^\s/?#@:]*):?(\S*)@", value):
+            yield from (part for part in (user, password) if len(part) >= _SHORTEST_SECRET)

@@ -86,7 +86,16 @@ class Environment(NamedTuple):
 
     def shown_in_command(self, command: str) -> str:
         """`command` for a shell, home as `~`: unquoted, as in `~/'a b'`, because a quoted `~` is just a name."""
+        pieces = re.split(r"('[^']*')", command)
+        for number, piece in enumerate(pieces):
+            if number % 2 == 0:
+                pieces[number] = self.shown_in(piece)
+            elif re.search(r"\S$", pieces[number - 1]) is None and re.match(r"\S", pieces[number + 1]) is None:
+                pieces[number] = self._shown_quoted(piece)
+        return "".join(pieces)
+
+    def _shown_quoted(self, word: str) -> str:
         import shlex
 
-        quoted = rf"'{re.escape(str(self.home))}/([^']+)'(?!\S)"
-        return self.shown_in(re.sub(quoted, lambda match: f"~/{shlex.quote(match[1])}", command))
+        start = f"'{self.home}/"
+        return f"~/{shlex.quote(word[len(start) : -1])}" if word.startswith(start) and word != f"{start}'" else word

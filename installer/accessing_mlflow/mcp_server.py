@@ -84,6 +84,7 @@ def _in_a_thread(work: Callable[[], ServerReport]) -> ServerReport:
 
 async def _interview(server: Server) -> ServerReport:
     from mcp import MCPError
+    from pydantic import ValidationError
 
     async with server.session() as session:
         try:
@@ -94,7 +95,7 @@ async def _interview(server: Server) -> ServerReport:
             return ServerReport(tools, seconds, about.name, about.version, {tool.name: form for tool, form in found})
         except MCPError as error:
             reason = "" if server.closed else f"refuses to answer: {error}"
-        except (ValueError, RuntimeError):  # no message of the protocol, or a version of it that does not exist
+        except (ValidationError, RuntimeError):  # RuntimeError: a version of the protocol that there is not
             reason = "its answer is not MCP"
     raise server.error(reason or server.end())
 

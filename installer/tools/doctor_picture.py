@@ -2,9 +2,9 @@
 
     python installer/tools/doctor_picture.py [--check]
 
-The home is a temporary one, with uv's own cache and a stand-in for Claude Code. Needs uvx and
-the installed commands, and the network, or the server's package in uv's cache. Exits with 1 where --check finds that
-the report says something else now; how long the server took to start does not count.
+The home is a temporary one, with uv's own cache and a stand-in for Claude Code. Needs uvx and the
+installed commands on PATH, and the network, or the server's package in uv's cache. Exits with 1 where --check finds
+that the report says something else now; how long the server took to start does not count.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _machine(home: Path) -> dict[str, str]:
     for name in ("uv", "uvx"):
         shutil.copy2(shutil.which(name) or name, programs / name)
     for name in ("skill-install", "skill-doctor"):
-        (programs / name).symlink_to(Path(sys.prefix) / "bin" / name)
+        (programs / name).symlink_to(shutil.which(name) or name)
     cache = subprocess.run(["uv", "cache", "dir"], capture_output=True, text=True, check=True).stdout.strip()
     kept = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "SSL_", "HTTPS_", "PIP_"))}
     return {**kept, "HOME": str(home), "PATH": f"{programs}:/usr/bin:/bin", "UV_CACHE_DIR": cache}

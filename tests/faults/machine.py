@@ -60,6 +60,7 @@ class Machine:
         self.server.stdin.flush()
         data = json.loads(self.server.stdout.readline())
         assert "Traceback" not in data["output"], data["output"]
+        assert "a bug in accessing-mlflow" not in data["output"], data["output"]
         return Outcome(data["code"], data["output"], tuple(data["steps"]))
 
     def succeed(self, line: str) -> Outcome:

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from tests.documents.reference import NotADocument, Reference, as_python
 from tests.fuzz.edits import comments_outside, deeply, time_limit
-from tests.homes import COMMANDS, URI, Home
+from tests.homes import COMMANDS, URI, Home, raise_bugs
 
 FILES = (".claude.json", ".cursor/mcp.json", ".claude/settings.json")
 SECONDS = 10
@@ -47,6 +47,7 @@ def home_in(folder: Path) -> Iterator[Home]:
 def hurry(patch: pytest.MonkeyPatch) -> None:
     """Has nothing wait for the disk: no power fails here."""
     patch.setattr(os, "fsync", lambda descriptor: None)
+    raise_bugs(patch)
 
 
 def check_commands(home: Home, files: Mapping[str, bytes], change: Callable[[bytes], bytes] | None = None) -> str:

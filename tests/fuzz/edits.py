@@ -63,8 +63,8 @@ _VALUES: tuple[Any, ...] = (
 )
 
 
-class TookTooLong(Exception):
-    """A call that had not ended after SECONDS of processor time."""
+class TookTooLong(BaseException):
+    """A call that had not ended after SECONDS of processor time. No `Exception`: nothing may take it for a refusal."""
 
 
 def chosen(random: Random, data: bytes) -> tuple[list[str], Any]:

@@ -19,7 +19,7 @@ from random import Random
 from typing import Any
 
 from tests.fuzz.commands import FILES, check_commands, home_in
-from tests.fuzz.edits import check_edit, check_whole, chosen
+from tests.fuzz.edits import TookTooLong, check_edit, check_whole, chosen
 from tests.fuzz.mutate import corpus, mutated
 from tests.homes import Home
 
@@ -76,7 +76,7 @@ def run_all(
     for number in numbers:
         try:
             outcomes[case(seed, number, documents).check(home)] += 1
-        except Exception as error:
+        except (Exception, TookTooLong) as error:
             say(f"case {number} of seed {seed} fails: {_failure(error)}")
             return outcomes, number
     return outcomes, None
@@ -101,11 +101,11 @@ def smaller(failing: Case, home: Home) -> Case:
 def _outcome(tried: Case, home: Home) -> str:
     try:
         return tried.check(home)
-    except Exception as error:
+    except (Exception, TookTooLong) as error:
         return _failure(error)
 
 
-def _failure(error: Exception) -> str:
+def _failure(error: BaseException) -> str:
     """The kind of error and its message, without what differs between a large and a small document."""
     return f"{type(error).__name__}: {str(error).partition(': ')[0]}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -121,7 +122,10 @@ def test_what_fix_mends_is_what_the_client_reads(claude: Machine, mlflow_server:
 
 def test_the_picture_in_the_readme_is_current(uv_cache: Path) -> None:
     command = [sys.executable, "installer/tools/doctor_picture.py", "--check"]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=300)
+    variables = {**os.environ, "PATH": f"{Path(product.program('python')).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=variables, capture_output=True, text=True, check=False, timeout=300
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any, NamedTuple
 
 import pytest
@@ -130,7 +131,7 @@ def project(tmp_path: Path) -> Path:
 def run(command: str, project: Path, uri: str) -> subprocess.CompletedProcess[str]:
     """A command of the skill, as the agent's shell runs it in the user's project."""
     return subprocess.run(
-        ["sh", "-c", command.replace("SKILL/", f"{project.parent}/skill/")],
+        ["sh", "-c", command.replace("SKILL/", f"{quote(str(project.parent))}/skill/")],
         cwd=project,
         env={**os.environ, "MLFLOW_TRACKING_URI": uri},
         capture_output=True,

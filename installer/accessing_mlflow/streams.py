@@ -1,0 +1,66 @@
+"""Standard output and error that never stop a command: what it is to do is done, whether somebody reads or not."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import TracebackType
+from typing import Any, TextIO, cast
+
+
+class Streams:
+    """Within the block, `sys.stdout` and `sys.stderr` take everything; afterwards a lost output is reported.
+
+    A closed pipe (`| head -1`) or a stream closed by the caller (`>&-`) is no error. Output that was lost in another
+    way, on a full disk say, is: one line on standard error, and exit code 1.
+    """
+
+    def __enter__(self) -> Streams:
+        self._before = sys.stdout, sys.stderr
+        self._out, self._err = (_Patient(stream) for stream in self._before)
+        sys.stdout, sys.stderr = cast("TextIO", self._out), cast("TextIO", self._err)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._out.flush()
+        lost = self._out.error
+        if lost is not None:
+            self._err.write(f"error: standard output: {lost.strerror}\n")
+        self._err.flush()
+        sys.stdout, sys.stderr = self._before
+        if lost is not None and isinstance(error, SystemExit) and not error.code:
+            raise SystemExit(1)
+
+
+class _Patient:
+    """A text stream that drops what cannot be written. `error`: why, unless it is a closed pipe."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # until we end
+        self.error: OSError | None = None
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            self._drop(error)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._drop(error)
+
+    def _drop(self, error: OSError) -> None:
+        """Send this and all that follows nowhere, what the stream still holds back included."""
+        if not isinstance(error, BrokenPipeError):
+            self.error = error
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
