@@ -134,12 +134,12 @@ class Ours:
     """Runs the scripts; `read`: the characters that they have printed."""
 
     def __init__(self, uri: str, cwd: Path) -> None:
-        self._variables = {**os.environ, "MLFLOW_TRACKING_URI": uri}
+        self._variables = {**os.environ, "MLFLOW_TRACKING_URI": uri, "PWD": str(cwd)}
         self._cwd = cwd
         self.read = 0
 
     def output(self, script: str, *arguments: str) -> str:
-        command = ["uv", "run", "--no-project", str(SCRIPTS / f"{script}.py"), *arguments]
+        command = ["uv", "run", "--directory", "/", "--no-project", str(SCRIPTS / f"{script}.py"), *arguments]
         done = subprocess.run(
             command, env=self._variables, cwd=self._cwd, capture_output=True, text=True, timeout=120, check=False
         )

@@ -26,8 +26,8 @@ INSERT INTO experiments VALUES (0, 'Default', '/x/mlruns/0', 'active');
 # A uvx that runs none of the script it is given but makes the same file, and writes down how it was called.
 FAKE = f"""
 import json, os, sqlite3, sys
-uri = sys.argv[-1]
-call = {{"args": sys.argv[1:4], "cwd": os.getcwd(), "uri": uri}}
+uri, folder = sys.argv[-2:]
+call = {{"args": sys.argv[1:4], "cwd": os.getcwd(), "folder": folder, "uri": uri}}
 call["telemetry"] = os.environ.get("MLFLOW_DISABLE_TELEMETRY")
 with open(os.environ["CALLS"], "a") as calls:
     print(json.dumps(call), file=calls)
@@ -87,8 +87,9 @@ def test_the_store_is_made_once(folder: Path, uvx: Path, environ: dict[str, str]
     assert len(calls) == 1
     assert calls[0]["args"] == ["--from", "mlflow-mcp==0.4.1", "python"]
     assert calls[0]["telemetry"] == "true"
-    # The Default experiment's artifacts go below the working directory.
-    assert calls[0]["cwd"] == str(folder)
+    # In that folder, which MLflow's Default experiment goes by, only once uv has started Python outside of any project.
+    assert calls[0]["cwd"] == "/"
+    assert calls[0]["folder"] == str(folder)
     # It grew under another name.
     assert calls[0]["uri"] != uri(folder)
     assert [path.name for path in folder.iterdir()] == [FILE]
@@ -111,7 +112,7 @@ def test_a_folder_that_is_there_keeps_its_mode_and_files(folder: Path, uvx: Path
     [
         ("echo 'ModuleNotFoundError: No module named mlflow' >&2; exit 1", "No module named mlflow"),
         ("exit 0", "could not make"),
-        (': > "$(pwd)/$(ls -A)/mlflow.db"', "none of MLflow's tables"),
+        ('for folder; do :; done; : > "$folder/$(ls -A "$folder")/mlflow.db"', "none of MLflow's tables"),
     ],
 )
 @pytest.mark.parametrize("there", [False, True])
@@ -134,7 +135,8 @@ def test_a_uvx_that_is_not_there(folder: Path) -> None:
 
 def test_a_signal_leaves_nothing(folder: Path, uvx: Path, tmp_path: Path) -> None:
     born = tmp_path / "born"
-    uvx.write_text(f"#!/bin/sh\n: > $(ls -Ad .new-*)/mlflow.db\necho $$ > '{born}'\nsleep 600\n", encoding="utf-8")
+    make = 'for folder; do :; done; cd "$folder"; : > $(ls -Ad .new-*)/mlflow.db'
+    uvx.write_text(f"#!/bin/sh\n{make}\necho $$ > '{born}'\nsleep 600\n", encoding="utf-8")
     ours = start_python(
         "from pathlib import Path; from accessing_mlflow.embedded_store import create\n"
         f"create(Path({str(folder)!r}), {str(uvx)!r}, 'mlflow-mcp', {{'PATH': '/usr/bin:/bin'}})",

@@ -274,12 +274,26 @@ class TestFetching:
         (folder,) = editions(home)
         look, venv, install, fetch, *_ = calls(log)
         assert look.startswith("uvx UV_OFFLINE= UV_CACHE_DIR= --offline --python 3.11 --constraints ")
-        assert venv == "uv venv --no-project --python 3.11 environment"
+        assert venv.startswith("uv venv --no-project --python /opt/python/bin/python3.11 /")
+        environment = venv.split()[-1]
         wanted = f"--require-hashes --requirement {folder}/lean.txt --overrides {folder}/lean-overrides.txt"
-        assert install.startswith(f"uv pip install --python environment {wanted}")
+        assert install.startswith(f"uv pip install --python {environment} {wanted}")
         assert install.endswith("--offline")
         assert fetch.startswith("uvx UV_OFFLINE=1 UV_CACHE_DIR= --python 3.11")
         assert entry_of(home)["env"]["UV_OFFLINE"] == "1"
+
+    def test_uv_and_uvx_are_started_outside_of_the_project(self, home: Home) -> None:
+        log = fake_uv(home)
+        for name in ("uv", "uvx"):
+            program = home.programs / name
+            program.write_text(program.read_text().replace("\n", f'\necho "ran in $(pwd) $1" >> "{log}"\n', 1))
+        home.cd("project")
+        home.run(self.LINE)
+        home.run("skill-doctor claude", expect=None)
+        started = [line for line in log.read_text().splitlines() if line.startswith("ran in ")]
+        assert len(started) > 10
+        looking = [line for line in started if not line.endswith(" --version")]  # that looks for no Python
+        assert [line for line in looking if not line.startswith("ran in / ")] == []
 
     def test_the_network_is_asked_only_for_what_is_missing(self, home: Home) -> None:
         log = fake_uv(home, install='case "$*" in *--offline) echo missing >&2; exit 1;; esac')

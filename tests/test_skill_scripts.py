@@ -616,3 +616,39 @@ def test_names_of_metrics_are_made_as_the_exporters_make_them() -> None:
 )
 def test_times_are_read_in_the_forms_of_both_exporters(text: str, seconds: float) -> None:
     assert evaluations.moment(text) == seconds
+
+
+class TestWorkingFolder:
+    """`uv run --directory /` starts the scripts in the root; the shell's PWD names the user's folder."""
+
+    @pytest.mark.parametrize(
+        ("started", "shell", "taken"),
+        [
+            ("/", "{home}", "{home}"),
+            ("/", "", "/"),
+            ("/", "relative", "/"),
+            ("/", "{home}/gone", "/"),
+            ("{home}", "/usr", "{home}"),
+        ],
+    )
+    def test_it_is_the_shells_only_where_uv_has_changed_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: str, shell: str, taken: str
+    ) -> None:
+        monkeypatch.chdir(started.format(home=tmp_path))
+        monkeypatch.setenv("PWD", shell.format(home=tmp_path))
+        assert str(evaluations.working_folder()) == taken.format(home=tmp_path)
+
+    def test_relative_paths_begin_there(self, tmp_path: Path) -> None:
+        with closing(sqlite3.connect(tmp_path / "mine.db")) as connection:
+            connection.execute("CREATE TABLE other (x)")
+        done = subprocess.run(
+            [sys.executable, str(SCRIPTS / "find_runs.py"), "--tracking-uri", "sqlite:///mine.db"],
+            cwd="/",
+            env={**os.environ, "PWD": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert "mine.db is not an MLflow store" in done.stderr

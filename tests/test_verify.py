@@ -64,15 +64,16 @@ def test_two_lines_say_that_it_works(working: Home, mlflow: str) -> None:
 
 def test_what_the_skills_scripts_need_is_fetched_and_no_project_has_a_say(working: Home, mlflow: str) -> None:
     log = working.path / "uv.log"
-    working.program("uv", f'#!/bin/sh\necho "$UV_CONFIG_FILE $*" >> {quote(str(log))}\n')
+    find = 'case "$*" in *"python find"*) test "$(pwd)" = / && echo /opt/python; exit;; esac'
+    working.program("uv", f'#!/bin/sh\n{find}\necho "$(pwd) $UV_CONFIG_FILE $*" >> {quote(str(log))}\n')
     lines = working.run("skill-install claude --tracking-uri", mlflow).output.splitlines()
     assert "  scripts         have what they need (compare_runs.py, find_runs.py)" in lines
     working.write(".config/uv/uv.toml", "")
     working.json("skill-doctor claude")
     scripts = [working.path / ".claude/skills/accessing-mlflow/scripts" / name for name in SCRIPTS]
     assert log.read_text().splitlines() == [
-        *(f" sync --no-config --python >=3.10 --script {script}" for script in scripts),
-        *(f"{working.path}/.config/uv/uv.toml sync --python >=3.10 --script {script}" for script in scripts),
+        *(f"/  sync --no-config --python /opt/python --script {script}" for script in scripts),
+        *(f"/ {working.path}/.config/uv/uv.toml sync --python /opt/python --script {script}" for script in scripts),
     ]
 
 

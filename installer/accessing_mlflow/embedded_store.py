@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import InstallerError
+from .uvx import start_folder
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,7 +18,12 @@ FILE = "mlflow.db"
 
 # MLflow's own client makes the tables, and the Default experiment, at its first question. It is asked from inside the
 # folder: the Default experiment's artifacts go to `<working directory>/mlruns/0`, written as an absolute path.
-_MAKE = "import sys; from mlflow import MlflowClient; MlflowClient(sys.argv[1]).search_experiments(max_results=1)"
+_MAKE = """
+import os, sys
+os.chdir(sys.argv[2])
+from mlflow import MlflowClient
+MlflowClient(sys.argv[1]).search_experiments(max_results=1)
+"""
 _MAKE_SECONDS = 300.0
 
 _TABLES = ("alembic_version", "experiments", "runs")
@@ -92,7 +98,8 @@ def fill(folder: Path, uvx: str, requirement: str, environ: Mapping[str, str], o
     argv = [uvx, *options, "--from", requirement, "python", script, uri(folder), str(folder / "artifacts")]
     before = describe(folder).runs
     try:
-        done = run(argv, {**environ, "MLFLOW_DISABLE_TELEMETRY": "true"}, cwd=folder, timeout=_MAKE_SECONDS)
+        variables = {**environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+        done = run(argv, variables, cwd=start_folder(argv), timeout=_MAKE_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise StoreError(f"the made-up runs could not be added: {error}") from error
     if done.returncode != 0:
@@ -158,10 +165,10 @@ def _make(made: Path, folder: Path, uvx: list[str], requirement: str, environ: M
 
     from .processes import last_error, run
 
-    argv = [*uvx, "--from", requirement, "python", "-c", _MAKE, uri(made)]
+    argv = [*uvx, "--from", requirement, "python", "-c", _MAKE, uri(made), str(folder)]
     variables = {**environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     try:
-        done = run(argv, variables, cwd=folder, timeout=_MAKE_SECONDS)
+        done = run(argv, variables, cwd=start_folder(argv), timeout=_MAKE_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise StoreError(f"MLflow did not make the local store within {_MAKE_SECONDS:.0f} s") from error
     if done.returncode != 0 or not (made / FILE).exists():

@@ -15,6 +15,17 @@ from .errors import InstallerError
 
 APP = "accessing-mlflow"
 
+_PLACES = (
+    "UV_CACHE_DIR",
+    "UV_CONFIG_FILE",
+    "UV_PYTHON_INSTALL_DIR",
+    "UV_TOOL_DIR",
+    "NETRC",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+)
+"""Variables with a path that uv reads: a CI job sets `UV_CACHE_DIR=.uv-cache`."""
+
 
 class Environment(NamedTuple):
     """`home`: as the user spells it, symlinks unresolved. `cwd`: a real path. `variables`: the whole environment."""
@@ -41,7 +52,7 @@ class Environment(NamedTuple):
         return cls(
             home=home,
             cwd=cwd,
-            variables=dict(os.environ),
+            variables=absolute(os.environ, cwd),
             platform=sys.platform,
             interpreter=Path(sys.executable),
             store_folder=platformdirs.user_data_path(APP, appauthor=False) / "store",
@@ -99,3 +110,8 @@ class Environment(NamedTuple):
 
         start = f"'{self.home}/"
         return f"~/{shlex.quote(word[len(start) : -1])}" if word.startswith(start) and word != f"{start}'" else word
+
+
+def absolute(variables: Mapping[str, str], cwd: Path) -> dict[str, str]:
+    """`variables` with uv's relative paths made absolute: they are from `cwd`, and uv is started elsewhere."""
+    return {**variables, **{name: str(cwd / variables[name]) for name in _PLACES if variables.get(name)}}

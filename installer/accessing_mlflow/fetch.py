@@ -16,6 +16,7 @@ from pathlib import Path
 
 from .errors import InstallerError
 from .processes import last_error, run
+from .uvx import ROOT, start_folder
 
 _LOOK = """
 import importlib.util, os, sys
@@ -58,7 +59,9 @@ _REMEDIES = (
 )
 
 
-_SCRIPT_PYTHON = ">=3.10"
+SCRIPT_PYTHON = ">=3.10"
+"""What the skill's scripts ask for."""
+
 _SCRIPT_SECONDS = 120.0
 
 _MISMATCH = r"Hash mismatch for `([^`]+)`"
@@ -89,14 +92,14 @@ def check_hashes(
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="accessing-mlflow-", ignore_cleanup_errors=True) as folder:
-        place = Path(folder)  # also as the working directory: uv takes settings from a project's
-        made = _run(uv, ["venv", "--no-project", "--python", python, "environment"], environ, place, progress)
+        environment = str(Path(folder).absolute() / "environment")
+        made = _run(uv, ["venv", "--no-project", "--python", python, environment], environ, progress)
         if made is None:
             command = [
                 "pip",
                 "install",
                 "--python",
-                "environment",
+                environment,
                 "--require-hashes",
                 "--requirement",
                 str(constraints),
@@ -104,9 +107,9 @@ def check_hashes(
             command += ["--overrides", str(overrides)] if overrides else []
             if os.name != "nt":
                 command += ["--link-mode", "symlink"]  # nothing is copied
-            made = _run(uv, [*command, "--offline"], environ, place, echo=False)
+            made = _run(uv, [*command, "--offline"], environ, echo=False)
             if made is not None and not re.search(_MISMATCH, made):
-                made = _run(uv, command, environ, place, progress)
+                made = _run(uv, command, environ, progress)
     if made is None:
         return
     if found := re.search(_MISMATCH, made):
@@ -119,10 +122,10 @@ def check_hashes(
     )
 
 
-def _run(uv: str, arguments: list[str], environ: Mapping[str, str], cwd: Path, echo: bool) -> str | None:
+def _run(uv: str, arguments: list[str], environ: Mapping[str, str], echo: bool) -> str | None:
     """None where uv succeeds, otherwise what it says. Raises FetchError where it cannot be started."""
     try:
-        done = run([uv, *arguments], environ, cwd=cwd, echo=echo)
+        done = run([uv, *arguments], environ, cwd=ROOT, echo=echo)
     except OSError as error:
         raise FetchError(f"{uv} cannot be started: {error.strerror}", "install uv, then run it again") from error
     return None if done.returncode == 0 else done.stderr
@@ -134,7 +137,8 @@ def fetched(uvx: str, requirement: str, environ: Mapping[str, str], options: Seq
     `options`: what else uvx is given, such as `--python 3.12`.
     """
     try:
-        done = run([uvx, "--offline", *options, *_python(requirement, _CHECK)], environ)
+        command = [uvx, "--offline", *options, *_python(requirement, _CHECK)]
+        done = run(command, environ, cwd=start_folder((requirement, *options)))
     except OSError:
         return False
     return done.returncode == 0
@@ -151,7 +155,8 @@ def fetch(
     started = time.monotonic()
     variables = {**environ, "UV_COMPILE_BYTECODE": "1"}
     try:
-        done = run([uvx, *options, *_python(requirement, _COMPILE)], variables, echo=progress)
+        command = [uvx, *options, *_python(requirement, _COMPILE)]
+        done = run(command, variables, cwd=start_folder((requirement, *options)), echo=progress)
     except OSError as error:
         raise FetchError(f"{uvx} cannot be started: {error.strerror}", "install uv, then run it again") from error
     if done.returncode != 0:
@@ -160,8 +165,8 @@ def fetch(
     return time.monotonic() - started
 
 
-def fetch_for_script(uv: str, script: Path, environ: Mapping[str, str], settings: Path | None) -> None:
-    """Has uv make the environment in which `uv run --no-project` starts a script, without starting it.
+def fetch_for_script(uv: str, script: Path, python: str, environ: Mapping[str, str], settings: Path | None) -> None:
+    """Has uv make the environment in which `uv run --no-project` starts a script, with `python`, without starting it.
 
     Afterwards it is in uv's cache, and taken from there without a question to the network (measured with uv 0.13.9).
     `settings`: the user's own for uv. Those that uv would find in the folders above the script count for nothing: a
@@ -173,9 +178,9 @@ def fetch_for_script(uv: str, script: Path, environ: Mapping[str, str], settings
     if settings is not None:
         variables, options = {**variables, "UV_CONFIG_FILE": str(settings)}, []
     # With --python, a `.python-version` there counts for nothing either.
-    arguments = ["sync", *options, "--python", _SCRIPT_PYTHON, "--script", str(script)]
+    arguments = ["sync", *options, "--python", python, "--script", str(script)]
     try:
-        done = run([uv, *arguments], variables, timeout=_SCRIPT_SECONDS)
+        done = run([uv, *arguments], variables, cwd=ROOT, timeout=_SCRIPT_SECONDS)
     except OSError as error:
         raise FetchError(f"{uv} cannot be started: {error.strerror}", "install uv, then run it again") from error
     except subprocess.TimeoutExpired as error:
@@ -183,7 +188,7 @@ def fetch_for_script(uv: str, script: Path, environ: Mapping[str, str], settings
         raise FetchError(reason, _NETWORK) from error
     if done.returncode != 0:
         reason = last_error(done.stderr) or f"uv ended with {done.returncode}"
-        by_hand = f"see what it says: uv run --no-project {shlex.quote(str(script))} --help"
+        by_hand = f"see what it says: uv run --directory / --no-project {shlex.quote(str(script))} --help"
         raise FetchError(f"cannot fetch what {script.name} needs: {reason}", _remedy(done.stderr, by_hand))
 
 

@@ -104,13 +104,13 @@ def run(
     return Finished(process.returncode, tail.text())
 
 
-def output(argv: Sequence[str], env: Mapping[str, str], *, timeout: float) -> tuple[int, str]:
+def output(argv: Sequence[str], env: Mapping[str, str], *, timeout: float, cwd: Path | None = None) -> tuple[int, str]:
     """The exit code of `argv` and what it prints on its standard output, without white space around it.
 
     Raises OSError where it cannot be started, `subprocess.TimeoutExpired` where it takes longer.
     """
     nothing = subprocess.DEVNULL
-    with child(argv, env=dict(env), stdin=nothing, stdout=subprocess.PIPE, stderr=nothing) as process:
+    with child(argv, env=dict(env), cwd=cwd, stdin=nothing, stdout=subprocess.PIPE, stderr=nothing) as process:
         text, _ = process.communicate(timeout=timeout)
     return process.returncode, text.decode("utf-8", "replace").strip()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,20 @@ from .errors import InstallerError
 
 # uv keeps throw-away environments in buckets of its cache, wherever the cache is.
 _UV_BUCKET = re.compile(r"(archive|environments|builds)-v\d+")
+
+
+ROOT = Path(os.sep).absolute()
+"""Where uv is started. In the working directory and the folders above it, uv runs the Python of any `.venv` and goes by
+`uv.toml` and `.python-version`: those of a project that was only cloned (measured with uv 0.13.9)."""
+
+
+def start_folder(arguments: Sequence[str]) -> Path | None:
+    """Where to start uvx: ROOT, or None, the working directory, where an entry's `arguments` name a path from it.
+
+    uvx, unlike `uv run` and `uv sync`, runs no `.venv` that it finds there (measured with uv 0.13.9).
+    """
+    relative = any(re.match(r"\.{1,2}[/\\]", argument.rpartition("=")[2]) for argument in arguments)
+    return None if relative else ROOT
 
 
 class Uvx(NamedTuple):
@@ -96,6 +110,14 @@ def python(uvx: Uvx | None, env: Environment, *, desktop: bool) -> str:
     return minor if _python(uvx, minor, short) == path else path
 
 
+def interpreter(uvx: Uvx, wanted: str, variables: Mapping[str, str]) -> str:
+    """The path of the Python that uv takes for `wanted`, outside of any project and virtual environment.
+
+    `wanted` itself where there is none yet: uv downloads it.
+    """
+    return _python(uvx, wanted, dict(variables)) or wanted
+
+
 def _python(uvx: Uvx, wanted: str, variables: dict[str, str], *options: str) -> str:
     """What `uv python find` prints; empty where it finds none, or uv is not beside uvx."""
     import subprocess
@@ -104,7 +126,7 @@ def _python(uvx: Uvx, wanted: str, variables: dict[str, str], *options: str) -> 
 
     command = [uv(uvx.path), "python", "find", "--system", "--no-project", "--no-python-downloads", "--no-cache"]
     try:
-        code, found = output([*command, *options, wanted], variables, timeout=_PYTHON_SECONDS)
+        code, found = output([*command, *options, wanted], variables, timeout=_PYTHON_SECONDS, cwd=ROOT)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return found if code == 0 else ""

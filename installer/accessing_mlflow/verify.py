@@ -10,7 +10,7 @@ from . import entry as entries
 from . import uvx as uvxs
 from .bundle import Bundle
 from .checks import Finding, Result, Subject
-from .environment import Environment
+from .environment import Environment, absolute
 from .errors import InstallerError
 from .pin import Pin
 from .record import Record
@@ -66,8 +66,8 @@ def prepare(
             size = bundle.server.lean_download_mib if wanted.lean else bundle.server.download_mib
             say(f"Fetching {requirement}, about {size} MiB, once; Ctrl-C is safe")
         if wanted.pin is not None:
-            files, python = wanted.pin, wanted.python
-            uv = uvxs.uv(plan.uvx.path)
+            files, uv = wanted.pin, uvxs.uv(plan.uvx.path)
+            python = uvxs.interpreter(plan.uvx, wanted.python, variables)
             fetch.check_hashes(uv, python, files.constraints, files.overrides, variables, progress=progress)
             if not wanted.additions:  # so that nothing that was not compared comes in
                 variables[pin.OFFLINE] = "1"
@@ -130,4 +130,4 @@ def _uv_variables(entry: entries.Entry, plan: Plan, env: Environment) -> dict[st
     for name, value in (entry.get("env") or {}).items():
         if name.startswith("UV_") and name != pin.OFFLINE and uvxs.without_passwords(variables.get(name, "")) != value:
             variables[name] = plan.client.expand(value, env)
-    return variables
+    return absolute(variables, env.cwd)

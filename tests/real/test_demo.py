@@ -42,7 +42,7 @@ def test_the_readmes_question_is_answered_and_a_second_time_changes_nothing(mach
     question = re.search(r"> Compare invocation (\w+) with the last one", (REPOSITORY / "README.md").read_text())
     assert question
     script = next(machine.home.rglob("scripts/compare_runs.py"))
-    answer = machine.run("uv", "run", "--no-project", str(script), question[1], "last")
+    answer = machine.run("uv", "run", "--directory", "/", "--no-project", str(script), question[1], "last")
     assert answer.count("demo/small-8b-instruct") + answer.count("demo/large-49b-instruct") >= 2
     assert answer.count("|yes|") + answer.count("|no|") + answer.count("|unknown|") == 6
     uninstalled = machine.run("skill-uninstall", "claude", "--purge")

@@ -166,7 +166,7 @@ def test_answers_look_as_the_skill_shows_them(evaluations: Exported, project: Pa
         (compared, "compare_runs.py 71f3f3199ea5e1f0 c0ffee0123456789"),
         (found, "find_runs.py 71f3f3199ea5e1f0"),
     ):
-        done = run(f"uv run --no-project SKILL/scripts/{command}", project, evaluations.uri)
+        done = run(f"uv run --directory / --no-project SKILL/scripts/{command}", project, evaluations.uri)
         real = same(done.stdout).splitlines()
         assert [line for line in same(shown).splitlines() if line not in real] == []
 

@@ -28,12 +28,14 @@ def scripts(subject: Subject) -> Finding | None:
     if not found:
         return None
     try:
-        uv = uvxs.uv(uvxs.find(subject.env).path)
+        uvx = uvxs.find(subject.env)
     except uvxs.UvxNotFound:  # there is a check for that
         return None
+    uv, variables, settings = uvxs.uv(uvx.path), subject.env.variables, uvxs.settings_file(subject.env)
+    python = uvxs.interpreter(uvx, fetch.SCRIPT_PYTHON, variables)
     for script in found:
         try:
-            fetch.fetch_for_script(uv, script, subject.env.variables, uvxs.settings_file(subject.env))
+            fetch.fetch_for_script(uv, script, python, variables, settings)
         except fetch.FetchError as error:
             return Finding("warning", str(error), str(script), error.fix)
     return Finding("ok", f"have what they need ({', '.join(script.name for script in found)})")

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..entry import Entry
-from ..uvx import own_folders
+from ..environment import absolute
+from ..uvx import own_folders, start_folder
 from .skill import skill_folders
 from .subject import Finding, Subject
 
@@ -54,7 +55,8 @@ def mcp_server(subject: Subject) -> Finding | None:
 
 def started(subject: Subject) -> ServerReport:
     """What the subject's server says of itself, started once for all checks: with the client's own expansion and
-    environment, in a throw-away home. Raises ServerError.
+    environment, in a throw-away home, and by uv not in the working directory, which may be anybody's project.
+    Raises ServerError.
     """
     from .. import mcp_server as servers
 
@@ -62,12 +64,13 @@ def started(subject: Subject) -> ServerReport:
     assert found is not None
     command = subject.expand(found["command"])
     args = [subject.expand(arg) for arg in found.get("args", [])]
+    folder = start_folder(args) if Path(command).stem in ("uv", "uvx") else None
     patience = min(max(limit(subject), subject.client.start_limit.seconds), LONGEST)
 
     def ask() -> ServerReport:
         with tempfile.TemporaryDirectory(prefix="accessing-mlflow-") as home:
             variables = variables_of_start(found, subject, home)
-            return servers.probe(command, args, variables, timeout=patience, cwd=subject.env.cwd)
+            return servers.probe(command, args, variables, timeout=patience, cwd=folder)
 
     return subject.memory.once("mcp-server", ask)
 
@@ -152,10 +155,10 @@ def variables_of_start(entry: Entry, subject: Subject, home: str) -> dict[str, s
     """
     given = client_variables(subject)
     if os.name == "nt":
-        return {**given, **entry_variables(entry, subject)}
+        return absolute({**given, **entry_variables(entry, subject)}, subject.env.cwd)
     moved = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"), home)
     own = own_folders(subject.env._replace(variables=given))
-    return {**given, **own, **entry_variables(entry, subject), **moved}
+    return absolute({**given, **own, **entry_variables(entry, subject), **moved}, subject.env.cwd)
 
 
 def client_variables(subject: Subject) -> dict[str, str]:

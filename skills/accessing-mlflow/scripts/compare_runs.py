@@ -1,4 +1,4 @@
-#!/usr/bin/env -S uv run --no-project --script
+#!/usr/bin/env -S sh -c 'exec uv run --directory / --no-project --script "$(realpath "$0")" "$@"'
 # /// script
 # requires-python = ">=3.10"
 # dependencies = ["pyyaml>=6", "urllib3>=2", "tomli>=2; python_version < '3.11'"]

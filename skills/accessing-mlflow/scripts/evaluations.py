@@ -23,7 +23,7 @@ import unicodedata
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -695,10 +695,12 @@ def _start_again(server: Server) -> None:
     if os.environ.get(_IN_CLIENT):
         raise Problem(f"{' '.join(server.python)} has no MLflow: an SQLite store cannot be read")
     variables = {**server.variables, _IN_CLIENT: "1", "MLFLOW_DISABLE_TELEMETRY": "true", _URI: server.uri}
+    variables["PWD"] = str(Path.cwd())  # working_folder() goes back there
     for name in ("PYTHONPATH", "VIRTUAL_ENV"):
         variables.pop(name, None)
     try:
-        done = subprocess.run([*server.python, *sys.argv], env=variables, check=False)
+        command = [*server.python, str(Path(sys.argv[0]).absolute()), *sys.argv[1:]]
+        done = subprocess.run(command, env=variables, cwd=Path.cwd().anchor, check=False)
     except OSError as error:
         raise Problem(f"{server.python[0]} cannot be started ({error}): install uv, which brings it") from None
     sys.exit(done.returncode)
@@ -872,12 +874,22 @@ def table(header: list[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(f"|{line}|" for line in lines)
 
 
+def working_folder() -> Path:
+    """The user's. `uv run --directory /` keeps uv out of it, so that no `.venv` of a project is run; the shell's PWD
+    still names it.
+    """
+    here, shell = Path.cwd(), Path(os.environ.get("PWD", ""))
+    return shell if here == Path(here.anchor) and shell.is_absolute() and shell.is_dir() else here
+
+
 def report(main: Callable[[list[str]], int]) -> int:
     """Runs a program; what it cannot do is one line on standard error. Exit codes: 0 done, 1 refused, 2 usage."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
+        with suppress(OSError):  # it is gone, or may not be entered
+            os.chdir(working_folder())
         return main(sys.argv[1:])
     except Problem as problem:
         print(f"error: {problem}", file=sys.stderr)
