@@ -271,12 +271,15 @@ class TestFetching:
     def test_hashes_are_compared_before_anything_runs_without_the_network(self, home: Home) -> None:
         log = fake_uv(home)
         home.run(self.LINE)
-        (folder,) = editions(home)
         look, venv, install, fetch, *_ = calls(log)
-        assert look.startswith("uvx UV_OFFLINE= UV_CACHE_DIR= --offline --python 3.11 --constraints ")
+        # The bundle's own files: those that the entry names are written only once all is as it was tested.
+        start = re.match("uvx UV_OFFLINE= UV_CACHE_DIR= --offline --python 3.11 --constraints (.*)/lean.txt ", look)
+        assert start
+        source = start[1]
+        assert Path(source).name == "server"
         assert venv.startswith("uv venv --no-project --python /opt/python/bin/python3.11 /")
         environment = venv.split()[-1]
-        wanted = f"--require-hashes --requirement {folder}/lean.txt --overrides {folder}/lean-overrides.txt"
+        wanted = f"--require-hashes --requirement {source}/lean.txt --overrides {source}/lean-overrides.txt"
         assert install.startswith(f"uv pip install --python {environment} {wanted}")
         assert install.endswith("--offline")
         assert fetch.startswith("uvx UV_OFFLINE=1 UV_CACHE_DIR= --python 3.11")
@@ -303,11 +306,38 @@ class TestFetching:
         installs = [call for call in calls(log) if "pip install" in call]
         assert [call.endswith("--offline") for call in installs] == [True, False]
 
-    def test_another_file_than_the_tested_one_is_refused_and_nothing_of_it_runs(self, home: Home) -> None:
+    @pytest.mark.parametrize("before", ["nothing", "plain", "pinned"])
+    def test_another_file_than_the_tested_one_is_refused_and_nothing_of_it_runs(self, home: Home, before: str) -> None:
+        if before != "nothing":
+            home.run(CLAUDE, *(("--pin",) if before == "pinned" else ()))
+        files = home.files()
         log = fake_uv(home, install="echo '  cause: Hash mismatch for `certifi==1`' >&2; exit 1")
-        output = home.run(self.LINE).output
+        output = home.run(self.LINE, "--env", "TEAM=a", expect=1).output
         assert "the package index serves another file for certifi==1 than the one that was tested" in output
         assert not [call for call in calls(log) if "--offline" not in call and "--from" in call]
+        assert home.files() == files
+
+    def test_then_no_client_of_the_command_is_pinned(self, home: Home) -> None:
+        fake_uv(home, install="echo '  cause: Hash mismatch for `certifi==1`' >&2; exit 1")
+        document = json.loads(home.run(f"{self.LINE} --json".replace("claude", "claude cursor"), expect=1).stdout)
+        assert "another file for certifi==1" in document["error"]
+        assert home.files() == {}
+
+    def test_nor_does_the_doctor_write_it(self, home: Home) -> None:
+        home.run(CLAUDE, "--pin")
+        shutil.rmtree(home.path / SERVERS)
+        files = home.files()
+        fake_uv(home, install="echo '  cause: Hash mismatch for `certifi==1`' >&2; exit 1")
+        assert "another file for certifi==1" in home.run("skill-doctor claude --fix", expect=1).output
+        assert home.files() == files
+
+    def test_without_a_network_it_is_pinned_and_the_next_run_compares(self, home: Home) -> None:
+        fake_uv(home, install="echo 'error: dns error' >&2; exit 1")
+        output = home.run(self.LINE).output
+        assert "cannot fetch the pinned server: dns error" in output
+        assert entry_of(home)["env"]["UV_OFFLINE"] == "1"
+        fake_uv(home, install="echo '  cause: Hash mismatch for `certifi==1`' >&2; exit 1")
+        home.run("skill-install claude", expect=1)
 
     def test_the_entrys_own_cache_is_the_one_that_is_filled(self, home: Home) -> None:
         log = fake_uv(home)

@@ -29,7 +29,9 @@ from .steps import Plan
 from .streams import Streams
 
 if TYPE_CHECKING:
+    from .apply import MakePlans
     from .checks import Result
+    from .verify import Compared
 
 _CLIENTS = click.Choice(list(CLIENTS))
 _SCOPES = click.Choice(list(dict.fromkeys(scope for client in CLIENTS.values() for scope in client.scopes)))
@@ -130,9 +132,12 @@ def install(
             run.show_check(make_plans(run.record))
             return
         missing = _absent(_rows(names), run.env)
+        compared: Compared = {}
+        if request.verify:
+            make_plans = _comparing(make_plans, compared, run)
         plans, saved = carry_out(make_plans, run.bundle.version, run.env)
         run.show_done(plans, saved)
-        results = _verified(plans, run, demo) if request.verify else []
+        results = _verified(plans, run, demo, compared) if request.verify else []
         run.show_document(plans, results)
         run.say(*_closing(plans, missing, run.env))
 
@@ -358,7 +363,11 @@ def _mend(results: Sequence[Result], run: _Run, *, offline: bool) -> None:
         for line in lines:
             _print(line, error=run.as_json)
 
+    progress = sys.stderr.isatty()
     for title, make_plans in repairs.of(results, run.env, run.bundle, run.embedded_uri):
+        compared: Compared = {}
+        if not offline:
+            make_plans = verify.comparing(make_plans, compared, run.env, run.bundle, say=tell, progress=progress)
         try:
             planned = make_plans(records.read(run.env.state_folder))
             if any(plan.changes for plan in planned):
@@ -370,7 +379,7 @@ def _mend(results: Sequence[Result], run: _Run, *, offline: bool) -> None:
             for plan in planned if not offline else ():
                 if plan.uvx is None:  # a removal
                     continue
-                made = verify.prepare(plan, run.env, run.bundle, say=tell, progress=sys.stderr.isatty())
+                made = verify.prepare(plan, run.env, run.bundle, compared, say=tell, progress=progress)
                 tell(*report.result_lines(made, run.env, name_client=False))
         except InstallerError as error:
             tell(*report.refusal_lines(title, error, run.env), "")
@@ -422,7 +431,14 @@ def _absent(clients: tuple[Client, ...], env: Environment) -> list[str]:
     return [client.title for client in clients if not is_present(client, env)]
 
 
-def _verified(plans: list[Plan], run: _Run, demo: bool) -> list[Any]:
+def _comparing(make_plans: MakePlans, compared: Compared, run: _Run) -> MakePlans:
+    from . import verify
+
+    progress = not run.as_json and sys.stderr.isatty()
+    return verify.comparing(make_plans, compared, run.env, run.bundle, say=run.say, progress=progress)
+
+
+def _verified(plans: list[Plan], run: _Run, demo: bool, compared: Compared) -> list[Any]:
     """The proofs, each shown as soon as it is there. Interrupted, only they are missing: what was installed stays."""
     from .verify import verify
 
@@ -430,7 +446,15 @@ def _verified(plans: list[Plan], run: _Run, demo: bool) -> list[Any]:
     progress = not run.as_json and sys.stderr.isatty()
     try:
         proofs = verify(
-            plans, run.env, run.bundle, run.record, run.embedded_uri, say=run.say, progress=progress, demo=demo
+            plans,
+            run.env,
+            run.bundle,
+            run.record,
+            run.embedded_uri,
+            say=run.say,
+            progress=progress,
+            demo=demo,
+            compared=compared,
         )
         for result in proofs:
             results.append(result)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import checks, pin, redact
 from . import entry as entries
@@ -16,9 +17,65 @@ from .pin import Pin
 from .record import Record
 from .steps import Plan
 
+if TYPE_CHECKING:
+    from .apply import MakePlans
+    from .fetch import FetchError
+
 Say = Callable[[str], None]
+Compared = dict["_Wanted", "FetchError | None"]
+"""What was fetched and compared with its hashes, and why that could not be done."""
 
 PROOFS = ("scripts", "mcp-server", "tracking-server")
+
+
+def comparing(
+    make_plans: MakePlans, compared: Compared, env: Environment, bundle: Bundle, *, say: Say, progress: bool
+) -> MakePlans:
+    """`make_plans`, whose plans are only there once what their entries pin was fetched and has the tested hashes.
+
+    So nothing is written where it has others: HashMismatch. Any other failure to fetch is kept in `compared`, for
+    `verify` to tell: the entry is good, and the next run fetches what it needs.
+    """
+
+    def make(record: Record) -> list[Plan]:
+        plans = make_plans(record)
+        for plan in plans:
+            if plan.uvx is None:  # a removal
+                continue
+            wanted = _wanted(plan, env, bundle)
+            if wanted.pin is not None and wanted not in compared:
+                compared[wanted] = _compare(plan, wanted, bundle, say=say, progress=progress)
+        return plans
+
+    return make
+
+
+def _compare(plan: Plan, wanted: _Wanted, bundle: Bundle, *, say: Say, progress: bool) -> FetchError | None:
+    """Raises HashMismatch. Goes by the bundle's own files: those that the entry names are copies, to be made yet."""
+    from . import fetch
+
+    assert plan.uvx is not None, "an installation that is verified has found uvx"
+    assert wanted.pin is not None
+    copies, variables = wanted.pin, dict(wanted.variables)
+    files = copies._replace(folder=bundle.server.pins)
+    options = [
+        str(files.folder / Path(word).name) if Path(word).parent == copies.folder else word for word in wanted.options
+    ]
+    if not fetch.fetched(str(plan.uvx.path), wanted.requirement, variables, options):
+        _announce(wanted, bundle, say)
+    uv, python = uvxs.uv(plan.uvx.path), uvxs.interpreter(plan.uvx, wanted.python, variables)
+    try:
+        fetch.check_hashes(uv, python, files.constraints, files.overrides, variables, progress=progress)
+    except fetch.HashMismatch:
+        raise
+    except fetch.FetchError as error:
+        return error
+    return None
+
+
+def _announce(wanted: _Wanted, bundle: Bundle, say: Say) -> None:
+    size = bundle.server.lean_download_mib if wanted.lean else bundle.server.download_mib
+    say(f"Fetching {wanted.requirement}, about {size} MiB, once; Ctrl-C is safe")
 
 
 def verify(
@@ -31,18 +88,19 @@ def verify(
     say: Say,
     progress: bool,
     demo: bool = False,
+    compared: Compared,
 ) -> Iterator[Result]:
     """The results for each plan. What fails is a finding: what was installed stays.
 
     `say`: told before something that takes long. `progress`: uv's own progress goes to standard error. `demo`: the
-    local store is filled with made-up runs.
+    local store is filled with made-up runs. `compared`: by `comparing`.
     """
     fetched: list[_Wanted] = []
     for plan in plans:
         wanted = _wanted(plan, env, bundle)
         if wanted not in fetched:
             fetched.append(wanted)
-            yield from prepare(plan, env, bundle, say=say, progress=progress, demo=demo)
+            yield from prepare(plan, env, bundle, compared, say=say, progress=progress, demo=demo)
         trusted = plan.choice is None or not plan.choice.from_project or plan.scope == "project"
         subject = Subject(plan.client, plan.scope, env, bundle, record, embedded_uri, credentials=trusted)
         for check_id in PROOFS:
@@ -52,9 +110,12 @@ def verify(
 
 
 def prepare(
-    plan: Plan, env: Environment, bundle: Bundle, *, say: Say, progress: bool, demo: bool = False
+    plan: Plan, env: Environment, bundle: Bundle, compared: Compared, *, say: Say, progress: bool, demo: bool = False
 ) -> Iterator[Result]:
-    """Fetches the server's package and makes the local store: what the client's 30 seconds are not to be spent on."""
+    """Fetches the server's package and makes the local store: what the client's 30 seconds are not to be spent on.
+
+    `compared`: by `comparing`, in which the plan was made.
+    """
     from . import embedded_store, fetch
 
     assert plan.uvx is not None, "an installation that is verified has found uvx"
@@ -62,15 +123,13 @@ def prepare(
     wanted = _wanted(plan, env, bundle)
     requirement, options, variables = wanted.requirement, wanted.options, dict(wanted.variables)
     try:
-        if not fetch.fetched(uvx, requirement, variables, options):
-            size = bundle.server.lean_download_mib if wanted.lean else bundle.server.download_mib
-            say(f"Fetching {requirement}, about {size} MiB, once; Ctrl-C is safe")
         if wanted.pin is not None:
-            files, uv = wanted.pin, uvxs.uv(plan.uvx.path)
-            python = uvxs.interpreter(plan.uvx, wanted.python, variables)
-            fetch.check_hashes(uv, python, files.constraints, files.overrides, variables, progress=progress)
+            if (failure := compared[wanted]) is not None:
+                raise failure
             if not wanted.additions:  # so that nothing that was not compared comes in
                 variables[pin.OFFLINE] = "1"
+        elif not fetch.fetched(uvx, requirement, variables, options):
+            _announce(wanted, bundle, say)
         fetch.fetch(uvx, requirement, variables, options, progress=progress)
         if plan.choice is not None and plan.choice.embedded:
             made = embedded_store.create(env.store_folder, uvx, requirement, variables, options)

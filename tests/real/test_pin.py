@@ -82,10 +82,11 @@ def test_a_file_with_another_hash_never_runs(claude: Machine, own_cache: Path, t
     lean.write_text(before + name + re.sub("sha256:(.)", _other_digit, mine) + following + others)
     if cached:
         claude.run("uvx", "--from", f"certifi=={mine.split()[0]}", "python", "-c", "pass")
-    output = claude.install("claude", "--pin", "--bundle", str(folder), "--tracking-uri", "http://127.0.0.1:9")
-    assert "the package index serves another file for certifi==" in output
-    assert "MCP server      warning: does not start" in output
-    assert CONNECTED not in claude.run("claude", "mcp", "list")
+    command = ("claude", "cursor", "--pin", "--bundle", str(folder), "--tracking-uri", "http://127.0.0.1:9")
+    output = claude.run("skill-install", *command, expect=1)
+    assert "error: the package index serves another file for certifi==" in output
+    assert not (claude.home / ".claude.json").exists()
+    assert not (claude.home / ".cursor/mcp.json").exists()
 
 
 def _other_digit(match: re.Match[str]) -> str:
