@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import html
+import json
+import re
+from urllib.parse import quote
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from accessing_mlflow import redact
+from accessing_mlflow.redact import HIDDEN
 
 
 @pytest.mark.parametrize(
@@ -81,6 +89,17 @@ def test_names_that_are_not_secret(name: str) -> None:
         ("https://h/?token=abc&x=1#top", "https://h/?token=***&x=1#top"),
         ("https://h/?x=1&api_key=abc", "https://h/?x=1&api_key=***"),
         ("https://h/?X-Amz-Signature=abc&sig=d&design=e", "https://h/?X-Amz-Signature=***&sig=***&design=e"),
+        # Not an address as it should be:
+        ("alice:pw@db", "***@db"),
+        ("alice:p/w@db/x", "***@db/x"),
+        ("alice:/pw@db", "***@db"),
+        ("alice%3Apw@db", "***@db"),
+        ("dG9rZW4=:@db", "***@db"),
+        ("http:/alice:pw@host", "http:/***@host"),
+        ("http:\\\\alice:pw@host", "http:\\\\***@host"),
+        ("//alice:pw@host/x", "//***@host/x"),
+        ("http://alice:80/w@host/x", "http://***@host/x"),
+        ("token@10.0.0.5", "***@10.0.0.5"),
         ("http://localhost:5000/@me", "http://localhost:5000/@me"),
         ("http://[::1]:5000/users/a@b", "http://[::1]:5000/users/a@b"),
         ("sqlite:////home/me@work/mlflow.db", "sqlite:////home/me@work/mlflow.db"),
@@ -107,7 +126,20 @@ def test_addresses(address: str, shown: str) -> None:
         ("key sk-proj-abc123def456 was revoked", "key *** was revoked"),
         ("got eyJhbGciOiJub25l.eyJzdWIiOiJtZSJ9.c2ln.", "got ***."),
         ("-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----\nend", "***\nend"),
+        ("connect to alice:pw@db failed", "connect to ***@db failed"),
+        ("(MLFLOW_TRACKING_URI=alice:pw@db)", "(MLFLOW_TRACKING_URI=***@db)"),
+        ("Authorization: Token abc", "Authorization: ***"),
+        ("Authorization: Basic abcd", "Authorization: Basic ***"),
+        ("{'Authorization': 'abc'}", "{'Authorization': '***'}"),
+        ("ask me@example.com", "ask ***@example.com"),  # may be a token and a host
         # What is no secret:
+        (
+            "uvx mlflow-mcp@latest or mlflow-mcp[x]@0.4.1, not mcp@v2",
+            "uvx mlflow-mcp@latest or mlflow-mcp[x]@0.4.1, not mcp@v2",
+        ),
+        ("git clone git@github.com:org/repo.git", "git clone git@github.com:org/repo.git"),
+        ("npx @scope/package@1.2.3 in /home/me@work/x", "npx @scope/package@1.2.3 in /home/me@work/x"),
+        ("mcp__MLflow__* and user@host", "mcp__MLflow__* and user@host"),
         ("Bearer token missing", "Bearer token missing"),
         ("Bearer ${TOKEN}", "Bearer ${TOKEN}"),
         ('WWW-Authenticate: Basic realm="mlflow"', 'WWW-Authenticate: Basic realm="mlflow"'),
@@ -119,6 +151,54 @@ def test_addresses(address: str, shown: str) -> None:
 def test_texts(said: str, shown: str) -> None:
     assert redact.text(said) == shown
     assert redact.text(shown) == shown
+
+
+_PRINTED = st.text(st.characters(min_codepoint=33, max_codepoint=0x17F, exclude_categories=("Z", "C")), min_size=6)
+_ADDRESSES = [
+    "{}@db",
+    "{}@db.example.com:5000/x",
+    "http:/{}@host",
+    "http:\\\\{}@host",
+    "//{}@host",
+    "https://{}@[::1]:5000/",
+]
+_TEXTS = [
+    "{}",
+    "cannot connect to {}: refused",
+    "MLFLOW_TRACKING_URI={}",
+    "('{}')",
+    '"uri": "{}",',
+    "at {} and mcp@0.4.1",
+]
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(_PRINTED, _PRINTED, st.sampled_from(_ADDRESSES), st.sampled_from(_TEXTS))
+def test_no_user_information_before_an_at_sign_survives(user: str, password: str, address: str, said: str) -> None:
+    userinfo = f"{user}:{password}"
+    # Else it is an address with another beginning, or an assignment: what looks like these is not the secret part.
+    assume(not re.match(r"[\"'`(\[{</\\]|[\w-]+=", user) and not re.search(r"[/\\]{2}|:[/\\]", userinfo))
+    whole = address.format(userinfo)
+    for shown in (redact.uri(whole), redact.text(said.format(whole)), str(redact.entry([said.format(whole)]))):
+        assert user not in shown
+        assert password not in shown
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(_PRINTED, st.sampled_from(["{}", "you sent {} to us", "{}{}"]))
+def test_no_secret_survives_in_any_form(secret: str, said: str) -> None:
+    assume(HIDDEN not in secret)
+    coded = base64.b64encode(secret.encode()).decode()
+    forms = [
+        secret,
+        quote(secret),
+        re.sub("%..", lambda match: match[0].lower(), quote(secret, safe="")),
+        json.dumps(secret)[1:-1],
+        html.escape(secret),
+        coded,
+    ]
+    for form in forms:
+        assert form not in redact.without(said.format(form, form), [secret])
 
 
 def test_an_entry_is_shown_without_its_secrets_and_stays_as_it_is() -> None:

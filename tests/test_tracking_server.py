@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import html
+import json
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 import trustme
@@ -436,3 +439,60 @@ def test_a_proxy_that_is_not_there_is_named_without_its_password(tmp_path: Path)
 def test_a_proxy_that_wants_credentials(tmp_path: Path) -> None:
     with serving({"*": Reply(407)}) as proxy:
         assert "proxy" in str(fails("http://mlflow.invalid", tmp_path, {"http_proxy": proxy.uri}))
+
+
+# A server that quotes what it was sent
+
+
+def quoted(secret: str) -> list[str]:
+    """What a page may make of it."""
+    data = secret.encode()
+    coded = base64.b64encode(data).decode()
+    return [secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], html.escape(secret), coded]
+
+
+@pytest.mark.parametrize("way", ["environment", "uri", "token", "file"])
+@pytest.mark.parametrize("status", [200, 403, 404])
+def test_credentials_that_an_answer_quotes_are_not_shown(tmp_path: Path, way: str, status: int) -> None:
+    user, password = "alice", 'pä"s/w:ö r&d%41'
+    environ = {"MLFLOW_TRACKING_USERNAME": user, "MLFLOW_TRACKING_PASSWORD": password} if way == "environment" else {}
+    if way == "token":
+        password = "to/ken+" + "x" * 20
+        environ = {"MLFLOW_TRACKING_TOKEN": password}
+    if way == "file":
+        (tmp_path / ".mlflow").mkdir()
+        lines = f"mlflow_tracking_username = {user}\nmlflow_tracking_password = {password.replace('%', '%%')}\n"
+        (tmp_path / ".mlflow/credentials").write_text(f"[mlflow]\n{lines}", encoding="utf-8")
+    both = f"{user}:{password}"
+    header = f"Bearer {password}" if way == "token" else f"Basic {base64.b64encode(both.encode()).decode()}"
+    forms = [*quoted(password), *quoted(both), header.partition(" ")[2]]
+    for form in forms:
+        # As the last word before the line is cut, too.
+        for said in (f"you sent {form} to us", f"{'x' * 80} {form}"):
+            page = f"<!doctype html><title>{said}</title>" if status != 403 else said
+            with serving({"*": Reply(status, page.encode())}) as web:
+                address = (
+                    web.uri.replace("//", f"//{quote(user)}:{quote(password, safe='')}@") if way == "uri" else web.uri
+                )
+                told = str(fails(address, tmp_path, environ))
+                assert web.authorization == header
+            assert form[:12] not in told, (form, told)
+            assert password[:6] not in told
+
+
+def test_nor_where_it_quotes_them_in_other_places(tmp_path: Path) -> None:
+    environ = {"MLFLOW_TRACKING_TOKEN": "1.2secret-token"}
+    replies = {
+        **MLFLOW,
+        "/version": Reply(body=b"1.2secret-token"),
+    }
+    with serving(replies) as web:
+        assert ask(web.uri, environ, home=tmp_path).version == ""
+    there = {"Location": "/x/1.2secret-token/y"}
+    assert "secret" not in str(failed({"*": Reply(302, headers=there)}, tmp_path, environ))
+
+
+def test_a_short_password_is_not_told_by_where_it_is_missing(tmp_path: Path) -> None:
+    environ = {"MLFLOW_TRACKING_USERNAME": "me", "MLFLOW_TRACKING_PASSWORD": "s"}
+    told = str(failed({"*": Reply(403, b"access is denied to some users")}, tmp_path, environ))
+    assert told == "access is not allowed (HTTP 403 Forbidden: ***)"

@@ -7,15 +7,23 @@ When in doubt it hides.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
 HIDDEN = "***"
 
-# Everything up to the last `@` before the path is userinfo: a password may hold an `@` itself.
-_USERINFO = r"(?i)\b([a-z][a-z0-9+.-]{0,30}://)[^\s/?#\"<>]*@"
-# A password with an unescaped `/`, `?` or `#` looks like a host with a path: told by its "port", which is no number.
-_BROKEN_USERINFO = r"(?i)\b([a-z][a-z0-9+.-]{0,30}://)(?!\[)[^\s/?#:@]*:(?!\d*(?:[/?#\s]|$))[^\s\"<>]*@"
-# An address whose scheme was forgotten.
-_BARE_USERINFO = r"(?<![\w/:.@+-])[^\s/?#\"'<>@:]+(?::[^\s/?#\"'<>@]*)?@(?=[\w.-]+(?::\d+|/|\.\w))"
+_SHORT = 4
+
+# An address begins with its scheme. With a single slash only of well-known ones: `alice:/password@host`.
+_SCHEME = (
+    r"(?i)[a-z][a-z0-9+.-]{0,30}:[/\\]{2,}|(?:https?|sqlite|file|ftp|ssh|postgres(?:ql)?|mysql|mssql)(?:\+\w+)?:[/\\]"
+)
+# What stays before the user information where there is no scheme: a quote or bracket, the name of a variable or option.
+_BEFORE = r"""["'`(\[{<]*(?:(?:[A-Z_][A-Z\d_]*|--[a-z][a-z-]*)=(?![=:])["']?)?(?://)?"""
+# A machine that nobody is called by, and its port: the `@` after it is one in the path.
+_MACHINE = r"(?:localhost|(?:\d+\.){3}\d+|\[[^\]]*\])(?::\d+)?[/?#]"
+# Without a password: `token@host.example.com`, `token@host:5000`, `token@host/`.
+_HOST = r"@[\w.-]+(?::\d+|/|\.\w)"
+_VERSION = r"@v?(?!(?:\d+\.){3}\d+(?![\w.]))\d[\w.+-]*(?:[^\w@].*)?"
 _QUERY = r"([?&;#])([\w.~%\[\]-]+)=([^&;#\s\"'<>]+)"
 _SIGNATURE = r"(?i)(?:.*[-_])?sig(?:nature)?"
 
@@ -24,6 +32,10 @@ _QUOTED_PAIR = r"""(?P<quote>["'])(?P<name>[\w.-]+)(?P=quote)\s*:\s*(?P<value>"[
 _HEADER = r"(?s)(?P<name>[A-Za-z][\w-]*):\s*(?P<value>\S.*)"
 _BEARER = r"(?i)\b(Bearer)\s+(?!(?:tokens?|auth\w*|realm|error|scope)\b)[\w.~+/=-]+"
 _BASIC = r"(?i)\b(Basic)\s+([A-Za-z0-9+/_-]{3,}={0,2})"
+_AUTHORIZATION = (
+    r"""(?i)\b((?:proxy-)?authorization["']?\s*[:=]\s*["']?(?:(?:Bearer|Basic)\s+)?)"""
+    r"""(?!(?:Bearer|Basic)\s|\*|\$\{)[^\s"',;]+(?:[ ]+[^\s"',;]+)?"""
+)
 _PLAIN_WORD = r"[A-Z]?[a-z]+|[A-Z]+"
 _PRIVATE_KEY = r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
 # Tokens of well-known services, and JSON Web Tokens: secrets under whatever name they stand.
@@ -68,23 +80,50 @@ def is_reference(text: str) -> bool:
 def uri(text: str) -> str:
     """The address without its userinfo and without the values of query parameters with secret names."""
     if "@" in text:
-        if "://" not in text:
-            text = re.sub(_BARE_USERINFO, f"{HIDDEN}@", text)
-        text = re.sub(_USERINFO, rf"\1{HIDDEN}@", text)
-        text = re.sub(_BROKEN_USERINFO, rf"\1{HIDDEN}@", text)
+        text = re.sub(r"\S+", lambda match: _hide_userinfo(match[0]), text)
     return re.sub(_QUERY, _hide_parameter, text) if "=" in text else text
 
 
 def text(text: str) -> str:
     """Free text (an error, a log line, a value) without the secrets in it, as far as they can be told.
 
-    That is: in every address, after `Bearer` and `Basic`, in `NAME=VALUE` and `"name": "value"` with a secret name,
-    and in the well-known forms of tokens and private keys.
+    That is: in every address, after `Bearer`, `Basic` and `Authorization:`, in `NAME=VALUE` and `"name": "value"` with
+    a secret name, and in the well-known forms of tokens and private keys.
     """
     text = re.sub(_BEARER, rf"\1 {HIDDEN}", uri(text))
-    text = re.sub(_BASIC, _hide_basic, text)
+    text = re.sub(_AUTHORIZATION, rf"\1{HIDDEN}", re.sub(_BASIC, _hide_basic, text))
     text = re.sub(_QUOTED_PAIR, _hide_pair, re.sub(_PAIR, _hide_pair, text))
     return re.sub(_TOKEN, HIDDEN, re.sub(_PRIVATE_KEY, HIDDEN, text))
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """`text` without these secrets, in every form in which a program that got one may quote it."""
+    forms = {form for secret in secrets if secret for form in _forms(secret)}
+    for form in sorted(forms, key=len, reverse=True):
+        if form in text:
+            if len(form) < _SHORT:  # all over the text, it would be told by where it is missing
+                return HIDDEN
+            text = text.replace(form, HIDDEN)
+    return text
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """The secret as it is, percent-encoded, in base64 and as JSON, HTML and Python write it."""
+    import html
+    import json
+    from base64 import b64encode, urlsafe_b64encode
+    from urllib.parse import quote, quote_plus
+
+    data = secret.encode("utf-8", "surrogateescape")
+    yield secret
+    for encoded in (quote(data, safe=""), quote(data), quote_plus(data)):
+        yield from (encoded, re.sub("%..", lambda match: match[0].lower(), encoded))
+    for coded in (b64encode(data).decode(), urlsafe_b64encode(data).decode()):
+        yield from (coded, coded.rstrip("="))
+    plain = json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield from (plain, plain.replace("/", "\\/"), json.dumps(secret)[1:-1], repr(secret)[1:-1])
+    escaped = html.escape(secret)
+    yield from (escaped, escaped.replace("&#x27;", "&#39;"), html.escape(secret, quote=False))
 
 
 def entry(value: object) -> object:
@@ -139,6 +178,34 @@ def _argument(value: str) -> str:
     if match and is_secret_name(match["name"]):
         return value[: match.start("value")] + str(_secret(match["value"]))
     return text(value)
+
+
+def _hide_userinfo(word: str) -> str:
+    """A word without what looks like user information: all that stands before the last `@` of an address.
+
+    A password may hold any character, an `@`, a `/` and a `:` as well.
+    """
+    at = word.rfind("@")
+    before, after = word[: max(at, 0)], word[at:]
+    scheme = re.search(_SCHEME, before) or re.match(_BEFORE, before)
+    begin = scheme.end() if scheme else 0
+    is_address = before[:begin].endswith(("/", "\\"))
+    user = before[begin:]
+    if not user or user == HIDDEN:
+        return word
+    if ":" in user or "%3a" in user.lower():
+        machine = re.match(_MACHINE, user) if is_address else None
+        hides = machine is None or ":" in user[machine.end() :]
+    elif is_address:
+        hides = not re.search(r"[/?#\\]", user)
+    else:
+        hides = bool(re.match(_HOST, after)) and not re.fullmatch(_VERSION, after) and _is_name(user)
+    return f"{before[:begin]}{HIDDEN}{after}" if hides else word
+
+
+def _is_name(user: str) -> bool:
+    """Whether it may be a user's, or a token: no path, and not the user that every Git server has."""
+    return user != "git" and not re.search(r"[/?#]", user)
 
 
 def _hide_parameter(match: re.Match[str]) -> str:

@@ -58,6 +58,24 @@ def authorization(parts: SplitResult, environ: Mapping[str, str], home: Path) ->
     return header, source
 
 
+def secrets(header: str, *addresses: SplitResult) -> set[str]:
+    """What must not be shown of an Authorization header, and of the user information in these addresses."""
+    credential = header.partition(" ")[2]
+    found = {header, credential}
+    if header.startswith("Basic "):
+        found |= _of_user(base64.b64decode(credential).decode())
+    for parts in addresses:
+        userinfo = parts.netloc.rpartition("@")[0]
+        found |= _of_user(userinfo) | _of_user(unquote(userinfo))
+    return found - {""}
+
+
+def _of_user(userinfo: str) -> set[str]:
+    """`userinfo`: user and password. A user without a password is one: a token."""
+    user, _, password = userinfo.partition(":")
+    return {userinfo, password or user}
+
+
 def _found(parts: SplitResult, environ: Mapping[str, str], home: Path) -> tuple[str, str]:
     machine = _netrc(parts.hostname or "", environ, home)
     if machine:

@@ -15,14 +15,14 @@ import ssl
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
-from . import tracking_access
+from . import redact, tracking_access
 from .tracking_access import TrackingError
 
 __all__ = ["RunsReport", "TrackingError", "TrackingReport", "ask", "runs"]
@@ -108,6 +108,8 @@ class _Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    secrets: Collection[str]
+    """What was sent with the question."""
 
     @property
     def status_line(self) -> str:
@@ -124,7 +126,11 @@ class _Answer:
         """What a person sees of it: a page's title, or the first line."""
         match = re.search(rb"(?is)<title[^>]*>(.*?)</title>", self.body) if self.is_page else None
         text = (match[1] if match else b"" if self.is_page else self.body).decode("utf-8", "replace").strip()
-        return " ".join(text.partition("\n")[0].split())[:100]
+        return self.quotable(" ".join(text.partition("\n")[0].split()))[:100]
+
+    def quotable(self, text: str) -> str:
+        """A part of the answer, for people: it may quote the credentials that it got. Not to be cut before."""
+        return redact.without(text, self.secrets)
 
 
 class _Server:
@@ -139,9 +145,11 @@ class _Server:
             raise TrackingError("unknown-host", "the address names no host", _ADDRESS)
         self._base = f"{parts.scheme}://{self._where}{quote(parts.path.rstrip('/'), safe='/%:@!$&()*+,;=~')}"
         self._scheme = parts.scheme
-        self._proxy = urlsplit(proxies.get(parts.scheme, "")).netloc.rpartition("@")[2]
         self._timeout = timeout
         self._authorization, self._credentials = tracking_access.authorization(parts, environ, home)
+        proxy = urlsplit(proxies.get(parts.scheme, ""))
+        self._proxy = proxy.netloc.rpartition("@")[2]
+        self._secrets = tracking_access.secrets(self._authorization, parts, proxy)
         self._foreign_sign_in = bool(environ.get("MLFLOW_TRACKING_AUTH") or environ.get("MLFLOW_TRACKING_AWS_SIGV4"))
         handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler(proxies), _NoRedirect()]
         if parts.scheme == "https":
@@ -155,7 +163,8 @@ class _Server:
         if health.body != b"OK" or found is None:
             raise self._not_mlflow(health if health.body != b"OK" else search)
         version = self._request("/version")
-        text = version.body[:50].decode("ascii", "replace").strip() if version.status == HTTPStatus.OK else ""
+        text = version.quotable(version.body.decode("ascii", "replace").strip())[:50]
+        text = text if version.status == HTTPStatus.OK else ""
         experiments = None if found.get("next_page_token") else len(found.get("experiments", []))
         return TrackingReport(text if re.fullmatch(r"\d+\.\d[\w.+-]*", text) else "", experiments)
 
@@ -200,7 +209,7 @@ class _Server:
             except urllib.error.HTTPError as error:  # an answer all the same
                 response = error
             with response:
-                return _Answer(response.status, response.headers, response.read(_BODY_LIMIT))
+                return _Answer(response.status, response.headers, response.read(_BODY_LIMIT), self._secrets)
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             raise self._failure(error) from None
 
@@ -244,11 +253,12 @@ class _Server:
 
     def _redirected(self, answer: _Answer) -> TrackingError:
         target = urlsplit(urljoin(self._base + "/", answer.headers.get("Location") or ""))
-        to = f"{target.scheme}://{target.netloc.rpartition('@')[2]}"
+        to = answer.quotable(f"{target.scheme}://{target.netloc.rpartition('@')[2]}")
         here = urlsplit(self._base)
         if target.hostname != here.hostname or re.search(r"(?i)log-?in|sign-?[io]n|sso|oauth|saml|auth", target.path):
             return TrackingError("sign-on", f"a sign-on page stands before it: it redirects to {to}", _SIGN_ON)
-        return TrackingError("not-mlflow", f"it redirects to {to}{target.path}", f"use the address {to}{here.path}")
+        path = answer.quotable(target.path)
+        return TrackingError("not-mlflow", f"it redirects to {to}{path}", f"use the address {to}{here.path}")
 
     def _unauthorized(self, answer: _Answer) -> TrackingError:
         if answer.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
@@ -261,7 +271,7 @@ class _Server:
             return TrackingError(
                 "unauthorized", f"it does not accept {self._credentials} (HTTP 401)", tracking_access.FORM
             )
-        scheme = (answer.headers.get("WWW-Authenticate") or "").partition(" ")[0]
+        scheme = answer.quotable((answer.headers.get("WWW-Authenticate") or "").partition(" ")[0])
         wants = "a user name and a password" if scheme.lower() == "basic" else f"credentials{scheme and f' ({scheme})'}"
         return TrackingError("unauthorized", f"it wants {wants} (HTTP 401)", tracking_access.FORM)
 
