@@ -110,11 +110,18 @@ class TestLostOutput:
         assert (home.path / ".claude.json").exists() is line.startswith(INSTALL)
 
     @pytest.mark.parametrize("line", LINES)
-    @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+    @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
     def test_a_closed_stream_is_no_error(self, home: Home, line: str, closed: str) -> None:
         done = shell(f"{line} {closed}")
         assert (done.stderr, done.returncode) == ("", 1 if "doctor claude" in line else 0)
         assert (home.path / ".claude.json").exists() is line.startswith(INSTALL)
+
+    def test_with_none_at_all_a_server_is_started_and_nobody_is_asked(self, home: Home) -> None:
+        home.program("uvx", "#!/bin/sh\ntouch $HOME/started\n")
+        assert shell("skill-install claude <&- >&- 2>&-").returncode == 0
+        assert (home.path / "started").exists()
+        assert "MLFLOW_TRACKING_URI" in str(home.read(".claude.json"))
+        assert shell("skill-doctor claude <&- >&- 2>&-").returncode == 1
 
     def test_what_fix_was_to_write_is_written(self, home: Home) -> None:
         home.run(INSTALL)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from accessing_mlflow.processes import child, last_error
+from accessing_mlflow.processes import child, last_error, run
 from tests.children import PATIENCE, all_gone, descendants, is_gone, pids, start_python, wait_for
 
 STUBBORN = """
@@ -103,6 +103,82 @@ def test_without_a_watcher_children_are_ended_all_the_same() -> None:
             os.kill(watcher, number)
         assert process.returncode == -signal.SIGTERM
         assert is_gone(watcher)
+
+
+CHAIN = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+with open(sys.argv[1], "a") as file:
+    print(os.getpid(), file=file)
+if os.fork():
+    time.sleep(600)
+while True:
+    if os.fork():
+        os._exit(0)
+"""
+"""A process whose child forks on without end, so that each one that is seen is gone a moment later."""
+
+AWAY = """
+import os, subprocess, sys, time
+if not os.fork():
+    os.setsid()
+    if not os.fork():
+        with open(sys.argv[1], "a") as file:
+            print(os.getpid(), file=file)
+        {then}
+        time.sleep(600)
+    os._exit(0)
+os.wait()
+time.sleep({stay})
+"""
+"""A process that leaves one behind as a daemon is made: in a session of its own, with init as its parent."""
+
+CHILD_OF_ITS_OWN = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True)"
+
+
+def group_runs(group: int) -> bool:
+    listed = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True, check=True).stdout
+    lines = [line.split() for line in listed.splitlines()]
+    return any(int(number) == group and not state.startswith("Z") for number, state in lines)
+
+
+def program(folder: Path, text: str) -> list[str]:
+    file = folder / "program.py"
+    file.write_text(text, encoding="utf-8")
+    return [sys.executable, str(file), str(folder / "born")]
+
+
+@pytest.mark.parametrize("_round", range(3))
+def test_a_group_whose_processes_fork_on_is_ended_whole(tmp_path: Path, _round: int) -> None:
+    with child(program(tmp_path, CHAIN)) as process:
+        assert wait_for(lambda: bool(pids(tmp_path / "born")))
+        assert group_runs(process.pid)
+    assert not group_runs(process.pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere what has left the group is not found")
+@pytest.mark.parametrize("stay", [0, 600], ids=["ends at once", "is ended"])
+@pytest.mark.parametrize("then", ["pass", CHILD_OF_ITS_OWN], ids=["alone", "with a child"])
+def test_what_has_left_the_group_is_ended_too(tmp_path: Path, stay: int, then: str) -> None:
+    before = descendants(os.getpid())
+    with child(program(tmp_path, AWAY.format(stay=stay, then=then))) as process:
+        assert wait_for(lambda: bool(pids(tmp_path / "born")))
+        (daemon,) = pids(tmp_path / "born")
+        assert os.getsid(daemon) != process.pid
+    assert is_gone(daemon)
+    assert not descendants(os.getpid()) - before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere what has left the group is not found")
+def test_what_a_program_leaves_behind_does_not_disturb_another_that_runs(tmp_path: Path) -> None:
+    """Nor is a process ended that was there before, and that nobody started here."""
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as other:
+        with child(["sleep", "600"]) as process:
+            assert run(program(tmp_path, AWAY.format(stay=0, then="pass")), os.environ).returncode == 0
+            assert process.poll() is None
+        assert all_gone(tmp_path / "born")
+        assert other.poll() is None
+        other.kill()
 
 
 UV = """\

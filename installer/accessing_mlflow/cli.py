@@ -39,7 +39,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
 class _Command(click.Command):
-    """A command whose output may be closed or lost, the output of its parsing included."""
+    """A command whose streams may be closed and whose output may be lost, that of its parsing included."""
 
     def main(self, *args: Any, **more: Any) -> Any:
         with Streams():

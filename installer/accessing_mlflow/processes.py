@@ -2,6 +2,7 @@
 
 "Whatever" is success, an error, a time limit, Ctrl-C, SIGTERM and SIGHUP, and, through a watcher beside each child, the
 sudden end of this process: SIGKILL, or an exit that leaves a thread with a child behind. All waits are bounded.
+On Linux that goes for processes, too, that have left their group (`setsid`), except at the sudden end of this one.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from . import redact
 
@@ -48,7 +49,7 @@ def child(argv: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[byte
     Where all of it has ended by itself that costs no time; otherwise it gets SIGTERM, then SIGKILL.
     In any thread; signals become exceptions in the main one only. Raises OSError where it cannot be started.
     """
-    with _Signals() as signals, _Watcher() as watcher:
+    with _Signals() as signals, _adopting(), _Watcher() as watcher:
         process = subprocess.Popen(argv, bufsize=0, **_own_group(), **options)
         _running.add(process)
         try:
@@ -214,7 +215,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
             process.poll()
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, number)
-            if _group_ends(process, seconds):
+            if _group_is_gone(process, seconds):
                 break
     with suppress(subprocess.TimeoutExpired):
         process.wait(_KILL_SECONDS)
@@ -233,32 +234,98 @@ def _kill_all() -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _group_ends(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Waits for the last of the group: the leader's number stays the group's as long as anyone is in it."""
+def _group_is_gone(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Waits for the last of the group: the leader's number stays the group's as long as anyone is in it.
+
+    False, too, as soon as only zombies are seen. A process that has forked on meanwhile was not: only after SIGKILL,
+    which reaches a group at once and whole, does that mean that nothing runs.
+    """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        process.poll()
+        if process.poll() is not None:
+            with suppress(ChildProcessError):  # adopted ones
+                os.waitpid(-process.pid, os.WNOHANG)
         try:
             os.killpg(process.pid, 0)
         except ProcessLookupError:
             return True
         except PermissionError:
             pass  # macOS says this of a group of zombies
-        if _are_zombies(process.pid):
-            return True
+        if {each.state for each in _processes() if each.group == process.pid} == {b"Z"}:
+            return False  # init has yet to notice, which some containers' never does
         time.sleep(_POLL_SECONDS)
     return False
 
 
-def _are_zombies(group: int) -> bool:
-    """Whether all of the group has ended and only waits for init to notice, which some containers' never does."""
-    states = set()
+class _Process(NamedTuple):
+    number: int
+    state: bytes
+    parent: int
+    group: int
+
+
+def _processes() -> Iterator[_Process]:
+    """All that run, as Linux lists them; none elsewhere."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # gone meanwhile
-            state, _parent, its_group = stat.read_bytes().rpartition(b")")[2].split()[:3]
-            if int(its_group) == group:
-                states.add(state)
-    return states == {b"Z"}
+            state, parent, group = stat.read_bytes().rpartition(b")")[2].split()[:3]
+            yield _Process(int(stat.parent.name), state, int(parent), int(group))
+
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+_adopting_lock = threading.Lock()
+_adopting_for = 0
+_children_before: set[int] = set()
+
+
+@contextmanager
+def _adopting() -> Iterator[None]:
+    """Around every child: once the last of them has ended, so does what they left behind outside of their groups.
+
+    Linux gives the orphans among our descendants to us, where it would give them to init otherwise. Whose they were is
+    not to be seen, so all wait for the end of the last child.
+    """
+    global _adopting_for, _children_before
+    if sys.platform != "linux":
+        yield
+        return
+    with _adopting_lock:
+        if not _adopting_for:
+            import ctypes
+
+            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+            _children_before = {each.number for each in _children()}
+        _adopting_for += 1
+    try:
+        yield
+    finally:
+        with _adopting_lock:
+            _adopting_for -= 1
+            if not _adopting_for:
+                _end_adopted()
+
+
+def _children() -> list[_Process]:
+    return [each for each in _processes() if each.parent == os.getpid()]
+
+
+def _end_adopted() -> None:
+    """Kills them, and those that their own end gives to us."""
+    deadline = time.monotonic() + _KILL_SECONDS
+    while time.monotonic() < deadline:
+        adopted = [each for each in _children() if each.number not in _children_before]
+        if not adopted:
+            return
+        for each in adopted:
+            with suppress(ProcessLookupError, PermissionError):
+                if each.group == os.getpgrp():
+                    os.kill(each.number, signal.SIGKILL)
+                else:
+                    os.killpg(each.group, signal.SIGKILL)  # whole: it may be forking on
+            with suppress(ChildProcessError):
+                os.waitpid(each.number, os.WNOHANG)
+        time.sleep(_POLL_SECONDS)
 
 
 def _echo_pipe() -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Standard output and error that never stop a command: what it is to do is done, whether somebody reads or not."""
+"""Standard streams that never stop a command: what it is to do is done, whether somebody reads its output or not."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from typing import Any, TextIO, cast
 class Streams:
     """Within the block, `sys.stdout` and `sys.stderr` take everything; afterwards a lost output is reported.
 
-    A closed pipe (`| head -1`) or a stream closed by the caller (`>&-`) is no error. Output that was lost in another
-    way, on a full disk say, is: one line on standard error, and exit code 1.
+    A closed pipe (`| head -1`) or a stream closed by the caller (`<&-`, `>&-`) is no error. Output that was lost in
+    another way, on a full disk say, is: one line on standard error, and exit code 1.
     """
 
     def __enter__(self) -> Streams:
+        if sys.stdin is None:
+            sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123  # until we end
         self._before = sys.stdout, sys.stderr
         self._out, self._err = (_Patient(stream) for stream in self._before)
         sys.stdout, sys.stderr = cast("TextIO", self._out), cast("TextIO", self._err)
