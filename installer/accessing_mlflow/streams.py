@@ -17,7 +17,7 @@ class Streams:
 
     def __enter__(self) -> Streams:
         if sys.stdin is None:
-            sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123  # until we end
+            sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123  # until we end
         self._before = sys.stdout, sys.stderr
         self._out, self._err = (_Patient(stream) for stream in self._before)
         sys.stdout, sys.stderr = cast("TextIO", self._out), cast("TextIO", self._err)
