@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -159,7 +160,7 @@ def test_which_server_is_asked_is_not_decided(home: Home) -> None:
 def test_no_server_is_taken_from_a_project(home: Home) -> None:
     home.cd("project")
     home.write("project/.claude/settings.json", {"mcpServers": {"MLflow": ENTRY}})
-    refused(home, "the tracking URI would come from a file of this project")
+    refused(home, "only a file of this project names a tracking server")
 
 
 def test_a_file_that_cannot_be_read_is_left(home: Home) -> None:
@@ -181,10 +182,10 @@ def test_each_client_and_scope_by_itself(home: Home) -> None:
     """Where one cannot be mended, the others are."""
     home.cd("project")
     home.write(".claude.json", {"mcpServers": {"MLflow": {**ENTRY, "env": {}}}})
-    home.write("project/.cursor/mcp.json", {"mcpServers": {"MLflow": ENTRY}})
+    home.run(f"skill-install cursor --scope project --no-verify --tracking-uri {URI}")
+    shutil.rmtree(home.path / "project/.cursor/skills")
     output = home.run("skill-doctor claude cursor --offline --fix", expect=1).output
     assert "Claude Code, user scope: not mended: " in output
-    assert "MLFLOW_HTTP_REQUEST_TIMEOUT" in home.read("project/.cursor/mcp.json")["mcpServers"]["MLflow"]["env"]
     assert (home.path / "project/.cursor/skills/accessing-mlflow/SKILL.md").is_file()
     assert not (home.path / ".cursor").exists()
 

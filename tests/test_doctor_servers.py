@@ -131,7 +131,7 @@ def test_the_time_that_a_start_takes(machine: Home, where: str, limit: str, dela
 
 
 def test_a_projects_server_is_not_started_before_it_is_approved(machine: Home) -> None:
-    """Nor is its tracking server sent the user's credentials."""
+    """Nor is its tracking server asked; once it is approved, it gets no credentials of the user's."""
     machine.variable("MLFLOW_TRACKING_TOKEN", "hunter2")
     machine.run("skill-uninstall claude --force")
     machine.cd("project")
@@ -139,10 +139,13 @@ def test_a_projects_server_is_not_started_before_it_is_approved(machine: Home) -
         entry = {"command": "uvx", "args": ["mlflow-mcp"], "env": {"MLFLOW_TRACKING_URI": web.uri}}
         machine.write("project/.mcp.json", {"mcpServers": {"MLflow": entry}})
         checks = found(machine)
+        assert (checks["mcp-server"]["status"], checks["tracking-server"]["status"]) == ("skipped", "skipped")
+        assert web.asked == []
+        assert not (machine.path / "tools.json.starts").exists()
+        machine.write(".claude/settings.json", {"enabledMcpjsonServers": ["MLflow"]})
+        assert found(machine)["mcp-server"]["status"] == "ok"
         assert web.asked
         assert web.authorization is None
-    assert checks["mcp-server"]["status"] == "skipped"
-    assert not (machine.path / "tools.json.starts").exists()
 
 
 def test_mlflow_2(machine: Home) -> None:

@@ -51,6 +51,7 @@ class TestWhere:
         main, linked = home.path / "main", home.path / "linked"
         (main / ".git/worktrees/linked").mkdir(parents=True)
         (main / ".git/worktrees/linked/commondir").write_text("../..\n")
+        (main / ".git/worktrees/linked/gitdir").write_text(f"{linked}/.git\n")
         home.cd("linked/sub")
         (linked / ".git").write_text(f"gitdir: {main}/.git/worktrees/linked\n")
         home.run(CLAUDE, "--scope", "local")
@@ -145,11 +146,11 @@ class TestFiles:
         assert (home.path / ".claude.json").is_symlink()
         assert json.loads(target.read_text())["mcpServers"]["MLflow"] == ENTRY
 
-    def test_a_symlinked_project_file_is_refused(self, home: Home) -> None:
+    def test_a_project_file_that_is_a_symlink_out_of_it_is_refused(self, home: Home) -> None:
         project = home.cd("project")
         home.write("shared.json", "{}")
         (project / ".mcp.json").symlink_to(home.path / "shared.json")
-        assert "is a symlink" in home.run(CLAUDE, "--scope", "project", expect=1).output
+        assert "lies outside of the project" in home.run(CLAUDE, "--scope", "project", expect=1).output
 
     def test_nothing_of_the_staging_stays_where_clients_look(self, home: Home) -> None:
         home.run(CLAUDE)
@@ -341,7 +342,11 @@ class TestTrackingUri:
         home.run(self.LINE)
         assert self.uri(home) == "http://other-name:1"
         home.write(".claude.json", self.entry("http://other-name:1", "mlflow"))
-        home.write("project/.claude/settings.json", self.entry("http://dead:1"))
+        home.write("project/.claude/settings.json", self.entry("http://projects:1"))
+        home.run(self.LINE)
+        assert self.uri(home) == "http://other-name:1"  # not the project's
+        home.write(".claude.json", self.entry("http://other-name:1", "mlflow"))
+        home.write(".claude/settings.json", self.entry("http://dead:1"))
         output = home.run(self.LINE).output
         assert "settings.json, where Claude Code ignores it" in output
         assert "the entry that counts is in ~/.claude.json" in output
@@ -425,12 +430,12 @@ class TestTrackingUri:
         assert self.uri(home) == "http://shell:1"
 
     @pytest.mark.parametrize("place", ["project/.claude/settings.json", "project/.mcp.json"])
-    def test_a_uri_that_came_with_a_project_is_warned_about(self, home: Home, place: str) -> None:
+    def test_a_uri_that_came_with_a_project_is_named_and_not_taken(self, home: Home, place: str) -> None:
         home.cd("project")
         home.write(place, self.entry("http://somebody:1"))
         output = home.run(self.LINE).output
-        assert "warning: the tracking URI comes from a file of this project" in output
-        assert self.uri(home) == "http://somebody:1"
+        assert "skill-install claude --tracking-uri http://somebody:1" in output
+        assert self.uri(home).startswith("sqlite:")
 
     @pytest.mark.parametrize("uri", ["alice:hunter2@h.example", "hunter2@h.example:80", "alice:hunter2@h.example/x"])
     def test_credentials_without_a_scheme_are_refused_and_never_shown(self, home: Home, uri: str) -> None:

@@ -150,7 +150,6 @@ def test_credentials_go_to_the_users_own_server_and_not_to_one_that_a_project_na
     entry = {"command": "uvx", "args": ["mlflow-mcp"], "env": {"MLFLOW_TRACKING_URI": web.uri}}
     working.write("project/.claude/settings.json", {"mcpServers": {"MLflow": entry}})
     working.run("skill-install claude")
-    assert web.asked
-    assert web.authorization is None
+    assert web.asked == []
     working.run("skill-install claude --tracking-uri", web.uri)
     assert web.authorization is not None

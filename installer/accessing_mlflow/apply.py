@@ -199,6 +199,7 @@ class _Run:
 
     def _entry(self, step: EntryStep) -> None:
         removes = step.outcome in ("removed", "restored")
+        files.check_within(step.path, step.place.within)
         if not removes:
             self._make_folder(step.path.parent)
         base = self.record  # for each attempt anew
@@ -248,12 +249,14 @@ class _Run:
     ) -> tuple[bytes | None, bytes | None]:
         with reading.located(step.path):
             if not step.place.client_lock:
-                return files.rewrite(step.path, edit, announce=announce, private=not step.place.shared)
+                within, private = step.place.within, not step.place.shared
+                return files.rewrite(step.path, edit, announce=announce, private=private, within=within)
             return files.rewrite(step.path, edit, announce=announce, lock=partial(locks.of_claude_code, step.path))
 
     # Skills
 
     def _skill(self, step: SkillStep) -> None:
+        files.check_within(step.folder.parent, step.within)
         if step.skill is not None:
             self._make_folder(step.folder.parent)
         if step.save:
@@ -320,8 +323,12 @@ def _remembered_entry(step: EntryStep, record: Record) -> Record:
             made = tuple(one for one in record.objects if not one.startswith(f"{step.path}#"))
             record = record._replace(objects=made)
         return record.with_entry(step.path, step.keys, None)
-    if step.outcome == "unchanged" and record.entry(step.path, step.keys) is None:
+    known = record.entry(step.path, step.keys)
+    if step.outcome == "unchanged" and known is None:
         return record.with_entry(step.path, step.keys, _entry_record(step, None))
+    if step.outcome == "unchanged" and known is not None and step.name == "entry" and known.installed != step.after:
+        before = step.after if known.before == known.installed else known.before  # changed since, and just as wanted
+        return record.with_entry(step.path, step.keys, known._replace(before=before, installed=step.after))
     return record
 
 

@@ -1,4 +1,4 @@
-"""Whether a client may start a server: what the user, and the client itself, have approved or switched off. Reads only.
+"""Whether a client starts a server: what the user, and the client itself, have approved or switched off. Reads only.
 
 Measured with Claude Code 2.1.330. A name in `disabledMcpjsonServers` hides a project's server, wherever it stands, and
 wins over an approval. What approves counts in the user's settings, and in the project's files and the client's own
@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from . import clients, files, reading
-from .clients import Client, Place
+from .clients import Approval, Client, FolderTrust, Place
 from .environment import Environment
 from .errors import InstallerError
 
@@ -24,21 +24,44 @@ _TRUST = "hasTrustDialogAccepted"
 
 
 class Verdict(NamedTuple):
-    """`state`: approved, pending or off. For what is off: the `file` and the `key` in it that say so."""
+    """`state`: unknown where the client's approval cannot be read. For what is off: the `file` and the `key` in it that
+    say so.
+    """
 
-    state: str
+    state: Literal["approved", "pending", "off", "unknown"]
     file: Path | None = None
     key: str = ""
 
+    @property
+    def is_used(self) -> bool:
+        """Whether the client may be using the entry, as far as its files tell."""
+        return self.state in ("approved", "unknown")
+
 
 APPROVED = Verdict("approved")
+PENDING = Verdict("pending")
+UNKNOWN = Verdict("unknown")
 
 
 def verdict(client: Client, scope: str, name: str, env: Environment) -> Verdict:
     """Whether `client` may start the server `name` of `scope`. A file that cannot be read has nothing to say."""
     rules = client.approval
     if rules is None:
-        return APPROVED
+        return UNKNOWN if clients.is_of_project(client, scope) else APPROVED
+    if isinstance(rules, FolderTrust):
+        return APPROVED if scope != rules.scope or _trusts_folder(rules, client, env) else PENDING
+    return _by_name(rules, client, scope, name, env)
+
+
+def _trusts_folder(rules: FolderTrust, client: Client, env: Environment) -> bool:
+    for place in rules.folders:
+        stated = _Settings(place, client, env).data.get(rules.member)
+        if stated is not None:
+            return bool(stated == rules.trusted)
+    return False
+
+
+def _by_name(rules: Approval, client: Client, scope: str, name: str, env: Environment) -> Verdict:
     own = _Settings(rules.state, client, env)
     users = _Settings(rules.always, client, env)
     for settings, key in ((own, _SWITCHED_OFF), (users, _DENIES)):
@@ -55,7 +78,7 @@ def verdict(client: Client, scope: str, name: str, env: Environment) -> Verdict:
     approved = users.approves(name) or (
         any(settings.approves(name) for settings in (own, *theirs)) and _is_trusted(rules.state, client, env)
     )
-    return APPROVED if approved else Verdict("pending")
+    return APPROVED if approved else PENDING
 
 
 class _Settings:

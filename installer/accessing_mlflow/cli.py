@@ -23,14 +23,15 @@ from .errors import InstallerError, UsageError
 from .hints import runnable
 from .plan_install import plan_install
 from .record import Record
+from .request import Ask, Request
 from .request import Context as InstallContext
-from .request import Request
 from .steps import Plan
 from .streams import Streams
 
 if TYPE_CHECKING:
     from .apply import MakePlans
     from .checks import Result
+    from .tracking_uri import Candidate
     from .verify import Compared
 
 _CLIENTS = click.Choice(list(CLIENTS))
@@ -136,6 +137,7 @@ def install(
         if request.verify:
             make_plans = _comparing(make_plans, compared, run)
         plans, saved = carry_out(make_plans, run.bundle.version, run.env)
+        run.remember()
         run.show_done(plans, saved)
         results = _verified(plans, run, demo, compared) if request.verify else []
         run.show_document(plans, results)
@@ -379,7 +381,8 @@ def _mend(results: Sequence[Result], run: _Run, *, offline: bool) -> None:
             for plan in planned if not offline else ():
                 if plan.uvx is None:  # a removal
                     continue
-                made = verify.prepare(plan, run.env, run.bundle, compared, say=tell, progress=progress)
+                known = records.read(run.env.state_folder)
+                made = verify.prepare(plan, run.env, run.bundle, known, compared, say=tell, progress=progress)
                 tell(*report.result_lines(made, run.env, name_client=False))
         except InstallerError as error:
             tell(*report.refusal_lines(title, error, run.env), "")
@@ -390,7 +393,7 @@ def _install_plans(
 ) -> Callable[[Record], list[Plan]]:
     """How to plan an installation. It may be planned twice; the user is asked once."""
     person = ask and sys.stdin.isatty() and sys.stderr.isatty()
-    asker = functools.cache(_ask) if person else None
+    asker = Ask(functools.cache(_ask), functools.cache(_consent)) if person else None
 
     def make_plans(record: Record) -> list[Plan]:
         plans: list[Plan] = []
@@ -403,7 +406,12 @@ def _install_plans(
     return make_plans
 
 
-def _ask() -> str:
+def _consent(text: str) -> bool:
+    _print(text, error=True)
+    return click.confirm("Install with that?", default=False, err=True)
+
+
+def _ask(offered: tuple[Candidate, ...]) -> str:
     from .tracking_uri import TrackingUriError, check
 
     def checked(text: str) -> str:
@@ -414,6 +422,10 @@ def _ask() -> str:
             raise click.BadParameter(f"{error}; {error.fix}") from None
         return text
 
+    for candidate in offered:
+        _print(f"A file of this project names {candidate.value} ({candidate.source}).", error=True)
+    if offered:
+        _print("If that server is yours, type its address: it will get your MLflow credentials.", error=True)
     return str(
         click.prompt(
             "MLflow tracking URI [Enter: local store]",

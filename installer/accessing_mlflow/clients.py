@@ -42,6 +42,8 @@ class Entries(NamedTuple):
     shared: bool
     """Whether the file belongs to a project, and so to other people too."""
     client_lock: bool = False
+    within: Path | None = None
+    """The folder that writing must not lead out of: the project's. None for a file of the user's own."""
 
     @property
     def label(self) -> str:
@@ -60,6 +62,22 @@ class Approval(NamedTuple):
     """What counts only once the user trusts the project's folder."""
     state: Place
     """What the client itself keeps of the project; it counts as the one before. Says whether the folder is trusted."""
+    how: str
+    """How the user approves."""
+
+
+class FolderTrust(NamedTuple):
+    """The rule of a client that starts a project's servers once the user trusts the folder (see `approval.py`)."""
+
+    scope: str
+    """The scope whose entries wait for that."""
+    folders: tuple[Place, ...]
+    """The user's own settings for the folder: the first in which `member` is set counts."""
+    member: str
+    trusted: str
+    """The value that trusts the folder."""
+    how: str
+    """How the user trusts it."""
 
 
 class StartLimit(NamedTuple):
@@ -120,15 +138,14 @@ class Client(NamedTuple):
     """An entry as this client spells it, as the rest of this program knows it ..."""
     write_entry: Callable[[Entry], Entry] = as_it_is
     """... and back."""
-    refuses_symlink: frozenset[str] = frozenset()
-    """Scopes whose entry file the client refuses to read through a symlink."""
     next_step: Mapping[str, str] = MappingProxyType({})
     """What to do in the client after an installation, by scope."""
     folders: Mapping[str, Folder] = MappingProxyType({})
     start_limit: StartLimit = StartLimit(30.0)
     variables: Place | None = None
     """Settings whose variables the client adds to its own environment, over the shell's."""
-    approval: Approval | None = None
+    approval: Approval | FolderTrust | None = None
+    """None: whether the user has approved a project's server cannot be read, and so it counts as not approved."""
     managed: str = ""
     """A file of the organisation's: where it exists, its servers are the only ones."""
     legacy: str = ""
@@ -208,7 +225,6 @@ CLAUDE = Client(
     },
     tool_rule="mcp__%(server)s__%(tool)s",
     asks='Claude Code asks before each tool; to let it read unasked, add "%(rule)s" to permissions.allow in %(file)s',
-    refuses_symlink=frozenset({"project"}),
     next_step={
         "user": "Restart Claude Code; there, /mcp lists MLflow.",
         "project": "Restart Claude Code in this project, and approve the MLflow server when it asks.",
@@ -225,6 +241,7 @@ CLAUDE = Client(
             Place("{repository}/.claude/settings.local.json", ()),
         ),
         state=Place("{state}", ("projects", "{repository}")),
+        how="start Claude Code here, and approve MLflow under /mcp",
     ),
     managed="{managed}/managed-mcp.json",
     legacy="{config}/.config.json",
@@ -317,6 +334,17 @@ CODEX = Client(
         "project": "Start Codex in this project and trust the folder; there, /mcp lists MLflow.",
     },
     folders={"codex": codex_home},
+    # Measured with 0.169.0: this worktree's folder, else the main one's; a folder above them counts for nothing.
+    approval=FolderTrust(
+        scope="project",
+        folders=(
+            Place("{codex}/config.toml", ("projects", "{project}")),
+            Place("{codex}/config.toml", ("projects", "{repository}")),
+        ),
+        member="trust_level",
+        trusted="trusted",
+        how="start Codex here, and trust the folder",
+    ),
 )
 
 CLIENTS: Mapping[str, Client] = {client.name: client for client in (CLAUDE, CURSOR, CODEX)}
@@ -378,6 +406,16 @@ def other_skills_folders(client: Client, scope: str, env: Environment) -> list[P
     return [Path(resolve(template, client, env)) for template in client.also_reads_skills.get(scope, ())]
 
 
+def is_of_project(client: Client, scope: str) -> bool:
+    """Whether entries of `scope` lie in a file of the project's."""
+    return client.entries[scope].file.startswith("{project}")
+
+
+def skills_root(client: Client, scope: str, env: Environment) -> Path | None:
+    """The project that the skills folder of `scope` must not lead out of; None for one of the user's own."""
+    return _root(client.skills[scope], client, env)
+
+
 def is_present(client: Client, env: Environment) -> bool:
     """Whether the client itself is on this machine."""
     return next(programs(client, env), None) is not None
@@ -410,7 +448,7 @@ def nested(client: Client, scope: str, env: Environment) -> list[Entries]:
     place = client.entries[scope]
     folders = (str(folder) for folder in (env.cwd, *env.cwd.parents))
     return [
-        Entries(Path(place.file.replace("{project}", folder)), place.keys, client.format, shared=True)
+        Entries(Path(place.file.replace("{project}", folder)), place.keys, client.format, True, within=Path(folder))
         for folder in folders
     ]
 
@@ -422,4 +460,10 @@ def _on_this_machine(place: Place, client: Client, env: Environment) -> Entries:
         client.format,
         shared=place.file.startswith("{project}"),
         client_lock=place.client_lock,
+        within=_root(place.file, client, env),
     )
+
+
+def _root(template: str, client: Client, env: Environment) -> Path | None:
+    name = next((name for name in ("{project}", "{repository}") if template.startswith(name)), None)
+    return Path(resolve(name, client, env)) if name else None

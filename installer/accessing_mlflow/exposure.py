@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import project, reading, redact, tracking_uri
+from . import project, reading, redact, tracking_uri, trust
 from .clients import Entries
 from .environment import Environment
 from .errors import InstallerError
@@ -70,8 +70,12 @@ def is_tracked(file: Path, env: Environment) -> bool:
 
     from .processes import run
 
+    git = trust.program("git", env.variables.get("PATH", ""))
+    if git is None:
+        return True
     variables = {name: value for name, value in env.variables.items() if not name.startswith("GIT_")}
-    ask = ["git", "ls-files", "--error-unmatch", "--", real.name]
+    variables["GIT_NO_LAZY_FETCH"] = "1"  # like the option: a repository's settings name programs
+    ask = [git, "-c", "core.fsmonitor=false", "ls-files", "--error-unmatch", "--", real.name]
     try:
         return run(ask, variables, cwd=real.parent, timeout=_GIT_SECONDS).returncode != _NOT_TRACKED
     except (OSError, subprocess.TimeoutExpired):

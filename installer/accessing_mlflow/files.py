@@ -23,6 +23,11 @@ TEMPORARY = ".accessing-mlflow."
 _ATTEMPTS = 5
 _PIECE = 1 << 20
 
+LIMIT = 256 << 20
+"""Bytes of a file that are read: users' own have been seen with 31 MB."""
+SHARED_LIMIT = 8 << 20
+"""The same for a file that a project brings."""
+
 
 class FileError(InstallerError):
     """A file cannot be read or written; the message has its path and the system's reason."""
@@ -33,13 +38,31 @@ def _no_lock() -> Iterator[Check]:
     yield lambda: None
 
 
-def read(file: Path) -> bytes | None:
-    """The content of `file`; None where there is none. Raises FileError."""
+def check_within(path: Path, root: Path | None) -> None:
+    """Raises FileError where `path` lies outside of the folder `root`, by a symlink at its end or on the way.
+
+    `root`: None for a file of the user's own, whose links are followed wherever they lead.
+    """
+    if root is None:
+        return
+    real, top = Path(os.path.realpath(path)), Path(os.path.realpath(root))
+    if top in real.parents:
+        return
+    way = (*reversed(path.parents), path)
+    link = next((part for part in way if root in part.parents and part.is_symlink()), path)
+    raise FileError(
+        f"{path} lies outside of the project: {link} is a symlink, and this leads to {real}",
+        f"see what it is for, then: rm {link}",
+    )
+
+
+def read(file: Path, limit: int = LIMIT) -> bytes | None:
+    """The content of `file`; None where there is none. Raises FileError, also for one of more than `limit` bytes."""
     try:
         if file.exists() and not file.is_file():
             raise FileError(f"{file} is not a regular file")
         with file.open("rb") as stream:
-            return _content(stream)
+            return _content(stream, file, limit)
     except FileNotFoundError:
         if file.is_symlink():
             raise FileError(f"{file} is a symlink to nothing: {os.readlink(file)}", f"rm {file}") from None
@@ -51,7 +74,7 @@ def read(file: Path) -> bytes | None:
 _last = b""
 
 
-def _content(stream: BinaryIO) -> bytes:
+def _content(stream: BinaryIO, file: Path, limit: int) -> bytes:
     """What is in the file: the same object where it is what the last large file held.
 
     A file is read for the plan and again for the edit; the two copies of a large one would both be in memory.
@@ -61,7 +84,9 @@ def _content(stream: BinaryIO) -> bytes:
         if same_content(stream, _last):
             return _last
         stream.seek(0)
-    data = stream.read()
+    data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise FileError(f"{file} has more than {limit >> 20} MiB, and is not read", f"see what {file} is")
     if len(data) > _PIECE:
         _last = data
     return data
@@ -74,6 +99,7 @@ def rewrite(
     announce: Announce | None = None,
     lock: Lock = _no_lock,
     private: bool = True,
+    within: Path | None = None,
 ) -> tuple[bytes | None, bytes | None]:
     """Makes `edit` of the content of `file` its content, atomically; gives the content before and after.
 
@@ -81,9 +107,10 @@ def rewrite(
     `announce` is told what is about to be written in place of what. All that takes time happens before `lock` is
     taken: under it the file is read again, and where it still holds what the edit was made in, the new file takes its
     place. Where another program changed it, the edit is made anew, now under the lock. A symlink is written through;
-    mode and owner stay; a new file is readable by its owner only, unless it is not `private`. Raises FileError, and
-    whatever the others raise.
+    mode and owner stay; a new file is readable by its owner only, unless it is not `private`. `within`: a folder that
+    the file has to lie in, symlinks resolved. Raises FileError, and whatever the others raise.
     """
+    check_within(file, within)
     change = _Change(file, 0o600 if private else 0o666)
     try:
         if not change.prepare(edit, announce):
@@ -133,6 +160,8 @@ class _Change:
 
         `check` raises where the lock is no longer ours.
         """
+        if os.path.realpath(self._file) != str(self._target):
+            raise FileError(f"{self._file} has become another file just now", "run this again")
         with _named(self._file):
             if _changed(self._target, self._seen) or not _holds(self._target, self.before):
                 return False

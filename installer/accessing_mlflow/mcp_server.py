@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import queue
-import shutil
 import subprocess
 import threading
 import time
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from .bundle import Tool
 from .mcp_transport import Server, ServerError
 from .processes import child
+from .trust import program
 
 if TYPE_CHECKING:
     from mcp import ClientSession
@@ -122,7 +122,7 @@ async def _tools(session: ClientSession) -> list[tuple[Tool, Mapping[str, Any]]]
 def _started(command: str, args: Sequence[str], env: Mapping[str, str], cwd: Path | None) -> Iterator[Server]:
     pipe = subprocess.PIPE
     path = env.get("PATH", os.defpath)
-    found = command if os.path.dirname(command) else shutil.which(command, path=path)  # noqa: PTH120
+    found = command if os.path.dirname(command) else program(command, path)  # noqa: PTH120
     if not found:
         raise ServerError(f"command not found: {command} (PATH: {path})", "write its absolute path into the entry")
     started = time.monotonic()

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import clients, exposure, guard, installed_skill, plan_uri, project, reading, redact, tracking_uri
+from . import (
+    clients,
+    consent,
+    exposure,
+    files,
+    guard,
+    installed_skill,
+    plan_uri,
+    project,
+    reading,
+    redact,
+    tracking_uri,
+    trust,
+)
 from . import entry as entries
 from . import uvx as uvxs
 from .bundle import Skill
@@ -13,10 +26,11 @@ from .clients import Client, Entries
 from .entry import Entry
 from .environment import Environment
 from .errors import InstallerError
-from .plan_pin import plan_pin
+from .plan_pin import Planned, plan_pin
 from .request import Conflict, Context
 from .steps import UNCHANGED, EntryStep, FolderStep, Note, Plan, SkillStep, Step, installation
 from .tracking_uri import Choice
+from .trust import EntryAt, Trust
 from .uvx import Uvx
 
 
@@ -24,33 +38,55 @@ def plan_install(client: Client, context: Context) -> Plan:
     """The plan for one client. Raises InstallerError for all that would keep it from being carried out."""
     request, env, name = context.request, context.env, context.bundle.server.name
     place = clients.entries(client, request.scope, env)
+    check_places(client, request.scope, env)
     uvx = _uvx(context)
-    found, warnings = reading.accepted_servers(client, request.scope, place)
+    found, warnings = reading.accepted_servers(client, place)
     notes = [Note("warning", text) for text in warnings]
     existing = _existing(client, found.get(name), place, context)
     choice = plan_uri.choose(client, place, existing, found, context)
     if request.demo and not choice.embedded:
         shown = f"{redact.uri(choice.value)} ({choice.source})"
         raise InstallerError(f"--demo fills the local store and no other; the tracking URI is {shown}", "leave it out")
-    notes += plan_uri.notes(choice, request.scope)
-    command = uvxs.written(uvx, desktop=client.desktop, shared=request.scope == "project", env=env)
-    entry = _entry(client, place, existing, choice, command, context)
-    planned = plan_pin(client, place, existing, entry, uvx, context)
-    after = client.write_entry(planned.entry)
-    if client.denials_in_entry:
-        after = guard.in_entry(client, after, place, context)
+    notes += plan_uri.notes(choice, client, request.scope, env)
+    planned = _planned(client, place, existing, choice, uvx, context)
+    after = planned.entry
+    if existing is not None and place.shared:
+        clean = _planned(client, place, None, choice, uvx, context).entry
+        consent.check(EntryAt(client, request.scope, place, name, found[name]), after, clean, choice, context)
     notes += _entry_notes(client, place, found.get(name), after, uvx, context)
     notes += planned.notes
     steps: list[Step] = []
     if choice.embedded:
         steps.append(_store_step(client, context))
-    steps += [_skill_step(client, skill, context) for skill in context.bundle.skills]
+    root = clients.skills_root(client, request.scope, env)
+    steps += [_skill_step(client, skill, context)._replace(within=root) for skill in context.bundle.skills]
     steps += _guard_steps(client, context)
     notes += _guard_notes(client, steps, existing is None, context)
     steps += planned.before
     steps.append(_entry_step(client, place, found.get(name), after, existing is None, context))
     steps += planned.after
     return Plan(client, request.scope, tuple(steps), tuple(notes), choice, uvx)
+
+
+def check_places(client: Client, scope: str, env: Environment) -> None:
+    """Raises FileError where a symlink of the project's would lead out of it what is written for `scope`."""
+    for place in (clients.entries(client, scope, env), clients.denials(client, scope, env, even_absent=True)):
+        if place is not None:
+            files.check_within(place.file, place.within)
+    files.check_within(clients.skills_folder(client, scope, env), clients.skills_root(client, scope, env))
+
+
+def _planned(
+    client: Client, place: Entries, existing: Entry | None, choice: Choice, uvx: Uvx | None, context: Context
+) -> Planned:
+    """The entry that `existing` becomes, as `client` spells it, and what goes with it."""
+    command = uvxs.written(uvx, desktop=client.desktop, shared=context.request.scope == "project", env=context.env)
+    entry = _entry(client, place, existing, choice, command, context)
+    planned = plan_pin(client, place, existing, entry, uvx, context)
+    after = client.write_entry(planned.entry)
+    if client.denials_in_entry:
+        after = guard.in_entry(client, after, place, context)
+    return planned._replace(entry=after)
 
 
 def _uvx(context: Context) -> Uvx | None:
@@ -63,7 +99,10 @@ def _uvx(context: Context) -> Uvx | None:
 
 
 def _existing(client: Client, found: object, place: Entries, context: Context) -> Entry | None:
-    """The entry that is there if it is ours; None where it is absent or to be replaced. Raises Conflict."""
+    """The entry that is there if it is ours; None where it is absent or to be replaced. Raises Conflict.
+
+    With --force nothing is kept of one that a project brings and that nobody has approved.
+    """
     server = context.bundle.server
     if found is None:
         return None
@@ -73,7 +112,9 @@ def _existing(client: Client, found: object, place: Entries, context: Context) -
             entries.check_shape(found, f"{place.file}#/{'/'.join((*place.keys, server.name))}")
         if not is_other and entries.is_ours(found, server.package):
             assert isinstance(found, dict)
-            return client.read_entry(found)
+            at = EntryAt(client, context.request.scope, place, server.name, found)
+            is_kept = not context.request.force or trust.may_use(at, context.env, context.record) is not Trust.NONE
+            return client.read_entry(found) if is_kept else None
     except entries.EntryError:
         if not context.request.force:
             raise

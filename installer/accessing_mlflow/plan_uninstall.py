@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import clients, guard, installed_skill, pin, reading, tracking_uri
+from . import clients, files, guard, installed_skill, pin, reading, tracking_uri
 from . import entry as entries
 from .bundle import Bundle, Skill
 from .clients import CLIENTS, Client, Entries
 from .environment import Environment
-from .plan_install import user_of
+from .plan_install import check_places, user_of
 from .record import Record, SkillRecord
 from .request import Conflict
 from .steps import EntryStep, FolderStep, Note, PinStep, Plan, SkillStep, Step
@@ -31,6 +31,7 @@ class Context(NamedTuple):
 def plan_uninstall(client: Client, context: Context) -> Plan:
     """The plan for one client. Raises InstallerError for all that would keep it from being carried out."""
     place = clients.entries(client, context.scope, context.env)
+    check_places(client, context.scope, context.env)
     entry_step, notes = _entry_step(client, place, context)
     guard_steps, guard_notes = _guard_steps(client, context)
     notes += guard_notes
@@ -142,7 +143,8 @@ def _skill_steps(client: Client, skill: Skill, context: Context) -> tuple[list[S
     found = installed_skill.inspect(folder, skill, context.bundle, known.files if known else None)
 
     def step(outcome: str, detail: str = "", *, save: bool = False) -> SkillStep:
-        return SkillStep(client.name, scope, folder, None, outcome, me, save, detail)
+        root = clients.skills_root(client, scope, env)
+        return SkillStep(client.name, scope, folder, None, outcome, me, save, detail, root)
 
     if found.state == "absent":
         return [step("absent")], []
@@ -187,8 +189,9 @@ def _for_other_clients(known: SkillRecord | None, skill: Skill, context: Context
             continue
         folder = clients.skills_folder(other, scope, context.env) / skill.name
         if not folder.exists():
-            detail = f"{other.title} used the copy that goes"
-            yield SkillStep(other.name, scope, folder, skill, "added", user, detail=detail)
+            detail, root = f"{other.title} used the copy that goes", clients.skills_root(other, scope, context.env)
+            files.check_within(folder.parent, root)
+            yield SkillStep(other.name, scope, folder, skill, "added", user, detail=detail, within=root)
 
 
 def _elsewhere(client: Client, context: Context) -> Iterator[Note]:

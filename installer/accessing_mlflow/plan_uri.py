@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from shlex import quote
 
 from . import reading, tracking_uri
 from .clients import CLIENTS, Client, Entries
 from .entry import Entry
+from .environment import Environment
 from .errors import InstallerError, UsageError
+from .hints import runnable
 from .request import Context, Request
 from .steps import Note
 from .tracking_uri import Candidate, Choice
@@ -35,16 +38,21 @@ def choose(
         )
     if choice is None:
         choice = tracking_uri.choose(_candidates(client, place, found, context), context.embedded_uri)
-    return choice or _asked(context, asked_before=current != "" and current == context.embedded_uri)
+    if choice is not None:
+        return choice
+    offered = tuple(dict.fromkeys(_of_project(client, place, context)))
+    return _asked(context, offered, asked_before=current != "" and current == context.embedded_uri)
 
 
-def notes(choice: Choice, scope: str) -> Iterator[Note]:
+def notes(choice: Choice, client: Client, scope: str, env: Environment) -> Iterator[Note]:
     """What the user should know about the choice. Raises InstallerError for credentials in a project's file."""
-    if choice.from_project and scope != "project":
+    for candidate in choice.not_taken:
+        option = "" if scope == "user" else f" --scope {scope}"
+        command = runnable(f"skill-install {client.name}{option} --tracking-uri {quote(candidate.value)}", env)
         yield Note(
             "warning",
-            f"the tracking URI comes from a file of this project ({choice.source}): the server there will be sent"
-            " your MLflow credentials, so see that it is yours; --tracking-uri names another",
+            f"a file of this project names a tracking server, {candidate.value} ({candidate.source}), which is not"
+            f" taken; if that server is yours: {command}",
         )
     if not tracking_uri.has_credentials(choice.value):
         return
@@ -83,29 +91,58 @@ def _given(client: Client, request: Request) -> Choice | None:
 
 
 def _candidates(client: Client, place: Entries, found: Mapping[str, object], context: Context) -> Iterator[Candidate]:
-    """Whoever may know the tracking URI, in order, after the options and the entry itself."""
+    """Who of the user's own may know the tracking URI, in order, after the options and the entry itself."""
     env, name = context.env, context.bundle.server.name
     for dead, entry in reading.ignored_entries(client, name, env):
-        source = f"{env.shown(dead.file)}, where {client.title} ignores it"
-        yield _candidate(client, client, entry, source, from_project=dead.shared)
+        if not dead.shared:
+            yield _candidate(client, client, entry, _ignored(client, dead, env))
     for other, entry in reading.spelled_otherwise(dict(found), name):
-        yield _candidate(client, client, entry, f'the entry "{other}" in {env.shown(place.file)}', from_project=False)
+        yield _candidate(client, client, entry, f'the entry "{other}" in {env.shown(place.file)}')
     yield Candidate(env.variables.get(tracking_uri.VARIABLE, ""), f"${tracking_uri.VARIABLE}")
     for plan in context.earlier:
         if plan.choice is not None and not plan.choice.embedded:
-            value = _translated(client, plan.client, plan.choice.value)
-            yield Candidate(value, plan.choice.source, plan.choice.from_project)
+            yield Candidate(_translated(client, plan.client, plan.choice.value), plan.choice.source)
     for other_client, scope, other_place, entry in reading.live_entries(name, env):
-        if other_place != place:
-            source = f"the entry of {other_client.title}, {scope} scope"
-            yield _candidate(client, other_client, entry, source, from_project=other_place.shared)
+        if other_place != place and not other_place.shared:
+            yield _candidate(client, other_client, entry, f"the entry of {other_client.title}, {scope} scope")
 
 
-def _candidate(client: Client, written_for: Client, entry: object, source: str, *, from_project: bool) -> Candidate:
+def _of_project(client: Client, place: Entries, context: Context) -> Iterator[Candidate]:
+    """The addresses that files of the project name. They are only shown: who takes one says so."""
+    env, name = context.env, context.bundle.server.name
+    named = [
+        (entry, _ignored(client, dead, env))
+        for dead, entry in reading.ignored_entries(client, name, env)
+        if dead.shared
+    ]
+    for other_client, _, other_place, entry in reading.live_entries(name, env):
+        if other_place != place and other_place.shared:
+            named.append((entry, f"the entry of {other_client.title} in {env.shown(other_place.file)}"))
+    for entry, source in named:
+        value = reading.variable(entry, tracking_uri.VARIABLE).strip()
+        if is_showable(value) and value != context.embedded_uri:
+            yield Candidate(value, source)
+
+
+def is_showable(uri: str) -> bool:
+    """Whether a project's address can be shown as it is, for the user to take: a server's, nothing else in it."""
+    try:
+        tracking_uri.check(uri, "the project")
+    except tracking_uri.TrackingUriError:
+        return False
+    plain = uri.isprintable() and uri.isascii() and not re.search(r"\s", uri)
+    return plain and not tracking_uri.is_reference(uri) and not tracking_uri.has_credentials(uri)
+
+
+def _ignored(client: Client, dead: Entries, env: Environment) -> str:
+    return f"{env.shown(dead.file)}, where {client.title} ignores it"
+
+
+def _candidate(client: Client, written_for: Client, entry: object, source: str) -> Candidate:
     value = reading.variable(entry, tracking_uri.VARIABLE)
     if tracking_uri.is_reference(value):
         value = _translated(client, written_for, value)
-    return Candidate(value, source, from_project)
+    return Candidate(value, source)
 
 
 def _translated(client: Client, written_for: Client, value: str) -> str:
@@ -116,10 +153,11 @@ def _translated(client: Client, written_for: Client, value: str) -> str:
     return client.reference % match.group(1) if match else ""
 
 
-def _asked(context: Context, *, asked_before: bool) -> Choice:
+def _asked(context: Context, offered: tuple[Candidate, ...], *, asked_before: bool) -> Choice:
     """The user's answer; Enter, the lack of a user, and an earlier Enter mean the local store."""
     asked_before = asked_before or any(plan.choice and plan.choice.embedded for plan in context.earlier)
-    answer = context.ask() if context.ask is not None and not asked_before else ""
+    asks = context.ask is not None and not asked_before
+    answer = context.ask.tracking_uri(offered) if context.ask is not None and asks else ""
     if answer:
         tracking_uri.check(answer, "the prompt")
         return Choice(answer, "the prompt")
@@ -128,4 +166,4 @@ def _asked(context: Context, *, asked_before: bool) -> Choice:
             f"no tracking server was found, and MLflow cannot use a local store in {context.env.store_folder}",
             "give --tracking-uri URI",
         )
-    return Choice(context.embedded_uri, "no server was found", embedded=True)
+    return Choice(context.embedded_uri, "no server was found", embedded=True, not_taken=() if asks else offered)

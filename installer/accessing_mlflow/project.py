@@ -7,6 +7,9 @@ from pathlib import Path
 from .environment import Environment
 from .errors import InstallerError
 
+_PATH_LIMIT = 8192
+"""Characters of a file that holds a path."""
+
 
 def worktree(folder: Path) -> Path | None:
     """The top level of the git worktree that holds `folder`; None outside of git."""
@@ -44,12 +47,23 @@ def repository(env: Environment) -> Path:
 
 
 def _common_folder(top: Path, pointer: Path) -> Path | None:
-    """The repository that a linked worktree's `.git` file leads to; None for a submodule or a separate git folder."""
-    key, _, value = pointer.read_text(encoding="utf-8", errors="surrogateescape").partition(":")
+    """The repository that a linked worktree's `.git` file leads to; None for a submodule or a separate git folder.
+
+    None, too, where that repository does not know the worktree: a `.git` file can name any folder. Claude Code goes by
+    that as well (measured with 2.1.330).
+    """
+    key, _, value = _text(pointer).partition(":")
     if key != "gitdir":
         return None
-    git_folder = top / value.strip()
-    common = git_folder / "commondir"
-    if not common.is_file():
-        return None
-    return (git_folder / common.read_text(encoding="utf-8", errors="surrogateescape").strip()).resolve()
+    git_folder = (top / value.strip()).resolve()
+    stated, back = _text(git_folder / "commondir"), _text(git_folder / "gitdir")
+    common, worktree = (git_folder / stated).resolve(), (git_folder / back).parent.resolve()
+    return common if stated and back and worktree == top and git_folder.parent == common / "worktrees" else None
+
+
+def _text(file: Path) -> str:
+    """The first line of a small file of git's; empty where there is no such file."""
+    if not file.is_file():
+        return ""
+    with file.open(encoding="utf-8", errors="surrogateescape") as stream:
+        return stream.read(_PATH_LIMIT).partition("\n")[0].strip()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import files
-from .clients import CLIENTS, Client, Entries, entries, ignored
+from .clients import CLIENTS, Client, Entries, entries, ignored, place_of
 from .documents import DocumentError
 from .environment import Environment
 from .errors import InstallerError
@@ -33,19 +33,19 @@ def servers(place: Entries) -> dict[str, Any]:
 
     Raises FileError, and BrokenFile where the file cannot be parsed or the entries are not an object.
     """
-    return _servers(place, files.read(place.file))
+    return _servers(place, _data(place))
 
 
-def accepted_servers(client: Client, scope: str, place: Entries) -> tuple[dict[str, Any], list[str]]:
+def _data(place: Entries) -> bytes | None:
+    return files.read(place.file, files.SHARED_LIMIT if place.shared else files.LIMIT)
+
+
+def accepted_servers(client: Client, place: Entries) -> tuple[dict[str, Any], list[str]]:
     """As `servers`, for a file that is to be edited; with warnings about what `client` may reject.
 
     Raises BrokenFile also for what the client would not read.
     """
-    if scope in client.refuses_symlink and place.file.is_symlink():
-        raise BrokenFile(
-            f"{place.file} is a symlink, which {client.title} refuses to read", "put the file itself there"
-        )
-    data = files.read(place.file)
+    data = _data(place)
     entries_there = _servers(place, data)
     if not client.comments:
         _refuse_relaxations(client, place, data)
@@ -63,7 +63,7 @@ def denied(client: Client, place: Entries) -> list[Any] | None:
     Raises FileError, and BrokenFile for what `client` would ignore without a word: Claude Code a whole file with a
     comment in it, or a list that is none.
     """
-    data = files.read(place.file)
+    data = _data(place)
     if data is None:
         return None
     with located(place.file):
@@ -163,6 +163,13 @@ def known_entries(name: str, env: Environment, record: Record) -> Iterator[tuple
             entry = known.installed
         if entry is not None:
             yield f"{env.shown(place.file)}, {place.label}", place, entry
+
+
+def client_variables(client: Client, env: Environment) -> dict[str, str]:
+    """What is in the client's environment where it is started from this shell: its settings win (measured)."""
+    place = client.variables and place_of(client.variables, client, env)
+    added = servers_if_readable(place) if place else {}
+    return {**env.variables, **{name: value for name, value in added.items() if isinstance(value, str)}}
 
 
 def variable(entry: object, name: str) -> str:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from . import clients, files, reading, tracking_uri, trust
 from . import entry as entries
-from . import reading, tracking_uri
 from .apply import MakePlans
 from .bundle import Bundle
 from .clients import CLIENTS, Client, Entries
@@ -21,6 +21,7 @@ from .plan_install import plan_install
 from .record import Record
 from .request import Context, Request
 from .steps import EntryStep, Plan
+from .trust import EntryAt
 
 if TYPE_CHECKING:
     from .checks import Result
@@ -81,11 +82,24 @@ def _installing(client: Client, scope: str, env: Environment, bundle: Bundle, em
     request = Request(scope=scope, keep_edited=True)
 
     def make_plans(record: Record) -> list[Plan]:
+        _refuse_project_entry(client, scope, env, bundle, record)
         plan = plan_install(client, Context(request, env, bundle, record, embedded_uri))
         _refuse_decisions(plan)
         return [plan._replace(steps=tuple(step for step in plan.steps if step.outcome != "left"))]
 
     return make_plans
+
+
+def _refuse_project_entry(client: Client, scope: str, env: Environment, bundle: Bundle, record: Record) -> None:
+    """To mend a project's entry would be to approve it, and its address: that is left to an installation."""
+    place, name = clients.entries(client, scope, env), bundle.server.name
+    entry = reading.servers(place).get(name) if place.shared else None
+    if entry is None or trust.is_as_installed(EntryAt(client, scope, place, name, entry), record):
+        return
+    raise NotMended(
+        f"{env.shown(place.file)} is not as this program wrote it, and --fix does not decide what a project runs",
+        f"skill-install {client.name} --scope {scope} --tracking-uri URI",
+    )
 
 
 def _refuse_decisions(plan: Plan) -> None:
@@ -96,8 +110,9 @@ def _refuse_decisions(plan: Plan) -> None:
     fix = f"skill-install {plan.client.name}{scope} --tracking-uri URI"
     if before is not None and reading.variable(plan.client.read_entry(before), tracking_uri.VARIABLE) != choice.value:
         raise NotMended("the entry has no tracking URI that can be right, and --fix does not choose one", fix)
-    if choice.from_project and plan.scope != "project":
-        raise NotMended(f"the tracking URI would come from a file of this project ({choice.source})", fix)
+    if before is None and choice.not_taken:
+        sources = " and ".join(candidate.source for candidate in choice.not_taken)
+        raise NotMended(f"only a file of this project names a tracking server ({sources})", fix)
 
 
 def _removing(client: Client, shared: bool, env: Environment, bundle: Bundle) -> MakePlans:
@@ -110,6 +125,8 @@ def _removing(client: Client, shared: bool, env: Environment, bundle: Bundle) ->
             for place, name, entry in removable(client, env, bundle)
             if live and place.shared == shared
         ]
+        for step in steps:
+            files.check_within(step.path, step.place.within)
         return [Plan(client, scope, tuple(steps))]
 
     return make_plans

@@ -10,9 +10,16 @@ from .environment import Environment
 from .errors import InstallerError
 from .record import Record
 from .steps import Plan
+from .tracking_uri import Candidate
 
-Ask = Callable[[], str]
-"""Asks the user for a tracking URI; an empty answer means the local store."""
+
+class Ask(NamedTuple):
+    """Asks the person at the terminal."""
+
+    tracking_uri: Callable[[tuple[Candidate, ...]], str]
+    """For a tracking URI; an empty answer means the local store. Shows the addresses that only a project names."""
+    consent: Callable[[str], bool]
+    """Whether to install over a project's entry, which the text shows."""
 
 
 class Request(NamedTuple):

@@ -55,6 +55,8 @@ class SkillStep(NamedTuple):
     user: str
     save: bool = False
     detail: str = ""
+    within: Path | None = None
+    """The project that the folder has to lie in; None for one of the user's own."""
 
     @property
     def name(self) -> str:

@@ -21,20 +21,22 @@ _WITHOUT_SCHEME = frozenset({"databricks", "databricks-uc"})
 
 
 class Candidate(NamedTuple):
-    """A value that somebody has set, and where, for people. `from_project`: in a file that came with a project."""
+    """A value that somebody has set, and where, for people."""
 
     value: str
     source: str
-    from_project: bool = False
 
 
 class Choice(NamedTuple):
-    """The tracking URI to write. `embedded`: nothing else was found, so it is our own local store."""
+    """The tracking URI to write. `embedded`: nothing else was found, so it is our own local store.
+
+    `not_taken`: what only files of the project name, which were not shown to anybody who could have said yes.
+    """
 
     value: str
     source: str
     embedded: bool = False
-    from_project: bool = False
+    not_taken: tuple[Candidate, ...] = ()
 
 
 class TrackingUriError(InstallerError):
@@ -51,7 +53,7 @@ def choose(candidates: Iterable[Candidate], embedded: str) -> Choice | None:
         value = candidate.value.strip()
         if value and not is_placeholder(value) and value != embedded:
             check(value, candidate.source)
-            return Choice(value, candidate.source, from_project=candidate.from_project)
+            return Choice(value, candidate.source)
     return None
 
 

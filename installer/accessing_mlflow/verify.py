@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import checks, pin, redact
+from . import checks, pin, redact, trust
 from . import entry as entries
 from . import uvx as uvxs
 from .bundle import Bundle
@@ -16,6 +16,7 @@ from .errors import InstallerError
 from .pin import Pin
 from .record import Record
 from .steps import Plan
+from .trust import EntryAt, Trust
 
 if TYPE_CHECKING:
     from .apply import MakePlans
@@ -41,6 +42,8 @@ def comparing(
         plans = make_plans(record)
         for plan in plans:
             if plan.uvx is None:  # a removal
+                continue
+            if plan.entry.place.shared and trust.names_project_file(_entry_at(plan), env):
                 continue
             wanted = _wanted(plan, env, bundle)
             if wanted.pin is not None and wanted not in compared:
@@ -90,7 +93,7 @@ def verify(
     demo: bool = False,
     compared: Compared,
 ) -> Iterator[Result]:
-    """The results for each plan. What fails is a finding: what was installed stays.
+    """The results for each plan. What fails is a finding: what was installed stays. `record`: after the installation.
 
     `say`: told before something that takes long. `progress`: uv's own progress goes to standard error. `demo`: the
     local store is filled with made-up runs. `compared`: by `comparing`.
@@ -100,9 +103,8 @@ def verify(
         wanted = _wanted(plan, env, bundle)
         if wanted not in fetched:
             fetched.append(wanted)
-            yield from prepare(plan, env, bundle, compared, say=say, progress=progress, demo=demo)
-        trusted = plan.choice is None or not plan.choice.from_project or plan.scope == "project"
-        subject = Subject(plan.client, plan.scope, env, bundle, record, embedded_uri, credentials=trusted)
+            yield from prepare(plan, env, bundle, record, compared, say=say, progress=progress, demo=demo)
+        subject = Subject(plan.client, plan.scope, env, bundle, record, embedded_uri)
         for check_id in PROOFS:
             result = checks.run(checks.named(check_id), subject)
             if result is not None:
@@ -110,15 +112,28 @@ def verify(
 
 
 def prepare(
-    plan: Plan, env: Environment, bundle: Bundle, compared: Compared, *, say: Say, progress: bool, demo: bool = False
+    plan: Plan,
+    env: Environment,
+    bundle: Bundle,
+    record: Record,
+    compared: Compared,
+    *,
+    say: Say,
+    progress: bool,
+    demo: bool = False,
 ) -> Iterator[Result]:
     """Fetches the server's package and makes the local store: what the client's 30 seconds are not to be spent on.
 
+    Not for an entry that the user may not want started: that is the project's, or names files of the project's.
     `compared`: by `comparing`, in which the plan was made.
     """
     from . import embedded_store, fetch
 
     assert plan.uvx is not None, "an installation that is verified has found uvx"
+    if trust.may_use(_entry_at(plan), env, record) is Trust.NONE:
+        finding = Finding("skipped", "the entry names files of this project: nothing is fetched for it")
+        yield Result("fetch", plan.client.name, plan.scope, finding)
+        return
     uvx = str(plan.uvx.path)
     wanted = _wanted(plan, env, bundle)
     requirement, options, variables = wanted.requirement, wanted.options, dict(wanted.variables)
@@ -142,6 +157,10 @@ def prepare(
     except InstallerError as error:
         finding = Finding("error", redact.text(str(error)), fix=error.fix)
         yield Result("fetch", plan.client.name, plan.scope, finding)
+
+
+def _entry_at(plan: Plan) -> EntryAt:
+    return EntryAt(plan.client, plan.scope, plan.entry.place, plan.entry.entry, plan.entry.after)
 
 
 class _Wanted(NamedTuple):

@@ -20,7 +20,7 @@ def entry(subject: Subject) -> Finding:
     """
     place, name = subject.place, subject.bundle.server.name
     path = str(place.file)
-    servers, warnings = reading.accepted_servers(subject.client, subject.scope, place)
+    servers, warnings = reading.accepted_servers(subject.client, place)
     found = servers.get(name)
     if found is None and subject.other_scopes:
         return Finding("info", f"no {name} entry here; there is one in the {subject.other_scopes[0]} scope", path)
@@ -163,7 +163,7 @@ def embedded_default(subject: Subject) -> Finding | None:
 def _known_servers(subject: Subject) -> Iterator[tuple[str, str]]:
     yield subject.env.variables.get(uris.VARIABLE, ""), f"${uris.VARIABLE}"
     for client, scope, place, entry in reading.live_entries(subject.bundle.server.name, subject.env):
-        if place.file != subject.place.file or place.keys != subject.place.keys:
+        if not place.shared and (place.file, place.keys) != (subject.place.file, subject.place.keys):
             value = client.expand(reading.variable(entry, uris.VARIABLE), subject.env)
             yield "" if uris.is_reference(value) else value, f"the entry of {client.title}, {scope} scope,"
 
@@ -181,7 +181,7 @@ def secrets(subject: Subject) -> Finding | None:
     names += ["args"] if redact.entry(args) != args else []
     if not names:
         return None
-    tracked = exposure.is_tracked(subject.place.file, subject.env)
+    tracked = subject.may_use and exposure.is_tracked(subject.place.file, subject.env)
     if not tracked and not subject.place.shared:
         return None
     why = "git tracks this file" if tracked else "a project's files are shared"

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from .. import clients, uvx
+from .. import clients, trust, uvx
 from .. import entry as entries
 from .. import tracking_uri as uris
 from ..entry import Entry
@@ -89,7 +89,7 @@ def _resolved(found: Entry, subject: Subject) -> str | None:
     if os.path.dirname(written):  # noqa: PTH120
         file = subject.env.cwd / written
         return str(file) if file.is_file() and os.access(file, os.X_OK) else None
-    return shutil.which(written, path=_search_path(found, subject))
+    return trust.program(written, _search_path(found, subject))
 
 
 def uv_version(subject: Subject) -> Finding | None:
@@ -98,7 +98,7 @@ def uv_version(subject: Subject) -> Finding | None:
     Remedy: `uv self update`, or upgrade uv the way it was installed.
     """
     found = subject.own_entry
-    program = _resolved(found, subject) if found is not None else None
+    program = _resolved(found, subject) if found is not None and subject.may_use else None
     if found is None or program is None:
         return None
     state = Path(program).stat()

@@ -22,7 +22,7 @@ def pin(subject: Subject) -> Finding | None:
     """
     found = subject.own_entry
     pinned = None if found is None else pins.of_entry(found, subject.env)
-    if found is None or pinned is None:
+    if found is None or pinned is None or not subject.may_use:
         return None
     path, fix = str(pinned.folder), subject.command("skill-install")
     damaged = _damage(pinned)

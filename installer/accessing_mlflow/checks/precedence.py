@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import approval as approvals
-from .. import clients, reading
+from .. import clients, reading, trust
 from ..clients import Entries
 from ..errors import InstallerError
 from .subject import Finding, Subject
@@ -41,32 +41,57 @@ def _winning(subject: Subject) -> list[str]:
     live = [
         scope
         for scope in client.precedence
-        if scope == subject.scope or approvals.verdict(client, scope, name, subject.env).state == "approved"
+        if scope == subject.scope or approvals.verdict(client, scope, name, subject.env).is_used
     ]
-    own = approvals.verdict(client, subject.scope, name, subject.env).state
-    return live[: live.index(subject.scope)] if own == "approved" else [one for one in live if one != subject.scope]
+    own = approvals.verdict(client, subject.scope, name, subject.env)
+    return live[: live.index(subject.scope)] if own.is_used else [one for one in live if one != subject.scope]
 
 
 def approval(subject: Subject) -> Finding | None:
     """Whether the client may start the server: approved, where it comes with a project, and not switched off.
 
-    Remedy: approve it in the client, or take its name out of the list that the line names.
+    Of a project's entry that was not approved, and that this program did not write just so, only the files are looked
+    at: nothing is started, and its tracking server is not asked ([security.md](security.md)).
+
+    Remedy: approve it in the client, install it as the fix says, or take its name out of the list that the line names.
     """
     name, title = subject.bundle.server.name, subject.client.title
     if name not in reading.servers_if_readable(subject.place):
         return None
     found = approvals.verdict(subject.client, subject.scope, name, subject.env)
-    if found.state == "approved":
+    if found.is_used and subject.may_use:
         return None
-    if found.state == "pending":
+    rules = subject.client.approval
+    if found.state == "pending" and rules is not None:
         detail = f"{title} has not been told yet that it may start this project's server"
-        return Finding("warning", detail, str(subject.place.file), f"start {title} here, and approve {name} under /mcp")
+        detail, fix = (detail, rules.how) if subject.may_use else (f"{detail}: {_UNTOUCHED}", _to_approve(subject))
+        return Finding("warning", detail, str(subject.place.file), fix)
+    if found.is_used:
+        what = "names a program or file of the project's" if _names_file(subject) else "comes with this project"
+        return Finding("warning", f"it {what}: {_UNTOUCHED}", str(subject.place.file), _to_approve(subject))
     if found.key == "disabledMcpServers":
         detail = f"{name} is switched off in this project"
         return Finding("error", detail, str(found.file), f"start {title} here, and switch {name} on under /mcp")
     if found.key == "allowedMcpServers":
         return Finding("error", f"{found.key} does not list {name}", str(found.file), f"add {name} to it")
     return Finding("error", f"{found.key} lists {name}", str(found.file), f"remove {name} from it")
+
+
+_UNTOUCHED = "nothing of it was started, and its tracking server was not asked"
+
+
+def _names_file(subject: Subject) -> bool:
+    name = subject.bundle.server.name
+    at = trust.EntryAt(subject.client, subject.scope, subject.place, name, subject.entry)
+    return trust.names_project_file(at, subject.env)
+
+
+def _to_approve(subject: Subject) -> str:
+    """How the user approves of a project's entry: in the client, where that can be read, or by installing it."""
+    rules, install = subject.client.approval, f"{subject.command('skill-install')} --tracking-uri URI"
+    if rules is None or _names_file(subject):
+        return f"see what it is, then, with the address of your server: {install}"
+    return f"see what it is, then {rules.how}\nor, with the address of your server: {install}"
 
 
 def nested_entry(subject: Subject) -> Finding | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .. import bundle as bundles
+from .. import trust
 from .. import uvx as uvxs
 from .skill import skill_folders
 from .subject import Finding, Subject
@@ -18,7 +19,8 @@ _MARK = re.compile(rb"^# /// script\r?$", re.MULTILINE)
 def scripts(subject: Subject) -> Finding | None:
     """Whether uv has the packages that the skill's scripts need; it fetches them, and starts nothing.
 
-    Only for a skill that is as it was released: in any other, anybody may have said what is to be fetched.
+    Only for a skill that is as it was released: in any other, anybody may have said what is to be fetched. And not for
+    one that a project brings, unless this program put it there.
 
     Remedy: uv's own last words are in the line; the fix is what they mean, or the command to try by hand.
     """
@@ -44,5 +46,6 @@ def scripts(subject: Subject) -> Finding | None:
 def _scripts(subject: Subject) -> Iterator[Path]:
     released = {source.name: source.files for source in subject.bundle.skills}
     for folder in skill_folders(subject):
-        if bundles.file_hashes(folder) == released[folder.name]:
+        released_there = bundles.file_hashes(folder) == released[folder.name]
+        if released_there and trust.may_run_skill(folder, subject.env, subject.record):
             yield from (file for file in sorted(folder.glob("scripts/*.py")) if _MARK.search(file.read_bytes()))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import redact
+from .. import tracking_uri as uris
 from ..entry import Entry
 from ..environment import absolute
 from ..uvx import own_folders, start_folder
@@ -18,6 +20,9 @@ from .subject import Finding, Subject
 
 if TYPE_CHECKING:
     from ..mcp_server import ServerReport
+
+NOT_APPROVED = "it comes with this project, and you have not approved it"
+"""Why a check did nothing; what to do about it says the check `approval`."""
 
 _TEXT_LIMIT = 1 << 20
 _MOST_FILES = 200
@@ -33,8 +38,8 @@ def mcp_server(subject: Subject) -> Finding | None:
     """
     if subject.own_entry is None:
         return None
-    if not subject.startable:
-        return Finding("skipped", "it comes with this project, and you have not approved it yet: not started")
+    if not subject.may_use:
+        return Finding("skipped", NOT_APPROVED)
     from .. import mcp_server as servers
 
     try:
@@ -117,7 +122,7 @@ def skill_calls(subject: Subject) -> Finding | None:
     from ..mcp_server import ServerError
 
     files = list(_texts(subject))
-    if subject.own_entry is None or not subject.startable or not files:
+    if subject.own_entry is None or not subject.may_use or not files:
         return None
     try:
         schemas = started(subject).schemas
@@ -155,10 +160,22 @@ def variables_of_start(entry: Entry, subject: Subject, home: str) -> dict[str, s
     """
     given = client_variables(subject)
     if os.name == "nt":
-        return absolute({**given, **entry_variables(entry, subject)}, subject.env.cwd)
+        return without_credentials(absolute({**given, **entry_variables(entry, subject)}, subject.env.cwd), subject)
     moved = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"), home)
     own = own_folders(subject.env._replace(variables=given))
-    return absolute({**given, **own, **entry_variables(entry, subject), **moved}, subject.env.cwd)
+    found = absolute({**given, **own, **entry_variables(entry, subject), **moved}, subject.env.cwd)
+    return without_credentials(found, subject)
+
+
+def without_credentials(variables: Mapping[str, str], subject: Subject) -> dict[str, str]:
+    """`variables` of a server of `subject`, without those with credentials for MLflow where they must not be sent."""
+    if subject.may_send_credentials(variables.get(uris.VARIABLE, "")):
+        return dict(variables)
+    return {
+        name: value
+        for name, value in variables.items()
+        if not (name.startswith(("MLFLOW_", "DATABRICKS_")) and redact.is_secret_name(name))
+    }
 
 
 def client_variables(subject: Subject) -> dict[str, str]:

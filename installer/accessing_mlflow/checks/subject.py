@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .. import approval, clients, reading
+from .. import approval, clients, reading, trust
 from .. import entry as entries
 from ..bundle import Bundle
 from ..clients import Client, Entries
@@ -17,6 +17,7 @@ from ..entry import Entry
 from ..environment import Environment
 from ..errors import InstallerError
 from ..record import Record
+from ..trust import EntryAt, Trust
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,6 @@ class Subject:
     bundle: Bundle
     record: Record
     embedded_uri: str
-    credentials: bool = True
-    """Whether the tracking server may be sent the user's credentials: not if its address came with a project."""
-    startable: bool = True
-    """Whether the MCP server may be started: not one that a project brings and that the user has not approved."""
     memory: Memory = field(default_factory=Memory, compare=False, repr=False)
 
     @property
@@ -96,6 +93,23 @@ class Subject:
         return self.client.read_entry(found) if entries.is_ours(found, self.bundle.server.package) else None
 
     @property
+    def trust(self) -> Trust:
+        """What may be done with the entry. A place that cannot be read has none to use."""
+        return self.memory.once("trust", lambda: trust.may_use(self._entry_at(), self.env, self.record))
+
+    @property
+    def may_use(self) -> bool:
+        """Whether the entry may be started, and its tracking server asked."""
+        return self.trust is not Trust.NONE
+
+    def may_send_credentials(self, uri: str) -> bool:
+        """Whether a tracking server at `uri`, the entry's, may get the user's credentials."""
+        return trust.may_send_credentials(self._entry_at(), uri, self.env, self.record)
+
+    def _entry_at(self) -> EntryAt:
+        return EntryAt(self.client, self.scope, self.place, self.bundle.server.name, self.entry)
+
+    @property
     def skill_folders(self) -> list[Path]:
         """Where the bundle's skills belong in the scope."""
         folder = clients.skills_folder(self.client, self.scope, self.env)
@@ -111,9 +125,7 @@ class Subject:
     @property
     def variables(self) -> Mapping[str, str]:
         """What is in the client's environment where it is started from this shell: its settings win (measured)."""
-        place = self.client.variables and clients.place_of(self.client.variables, self.client, self.env)
-        added = reading.servers_if_readable(place) if place else {}
-        return {**self.env.variables, **{name: value for name, value in added.items() if isinstance(value, str)}}
+        return reading.client_variables(self.client, self.env)
 
     def expand(self, text: str) -> str:
         """`text` as the client fills it in."""
@@ -135,15 +147,9 @@ def in_use(client: Client, env: Environment, bundle: Bundle, record: Record, emb
     live: list[Subject] = []
     idle: list[Subject] = []
     for subject in found:
-        state = approval.verdict(client, subject.scope, bundle.server.name, env).state
-        if state == "pending" and record.entry(subject.place.file, _keys(subject)) is None:
-            subject = replace(subject, credentials=False, startable=False)
-        (live if state == "approved" and _has_entry(subject) else idle).append(subject)
+        used = approval.verdict(client, subject.scope, bundle.server.name, env).is_used
+        (live if used and _has_entry(subject) else idle).append(subject)
     return [*live, *idle] or [Subject(client, "user", env, bundle, record, embedded_uri)]
-
-
-def _keys(subject: Subject) -> tuple[str, ...]:
-    return (*subject.place.keys, subject.bundle.server.name)
 
 
 def _has_something(subject: Subject) -> bool:

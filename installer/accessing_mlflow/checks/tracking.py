@@ -11,13 +11,14 @@ from urllib.parse import urlsplit
 from .. import reading, redact
 from .. import tracking_uri as uris
 from ..errors import InstallerError
-from .server import client_variables, entry_variables
+from .server import NOT_APPROVED, client_variables, entry_variables
 from .subject import Finding, Subject
 
 if TYPE_CHECKING:
     from ..tracking_server import TrackingReport
 
 ANSWER_LIMIT = 5.0
+_NOT_YOURS = "only the project's file names it"
 
 
 def tracking_server(subject: Subject) -> Finding | None:
@@ -29,6 +30,8 @@ def tracking_server(subject: Subject) -> Finding | None:
     found = subject.own_entry
     if found is None:
         return None
+    if not subject.may_use:
+        return Finding("skipped", NOT_APPROVED)
     uri = _uri(subject)
     shown = redact.uri(uri)
     if uris.is_reference(reading.variable(found, uris.VARIABLE)) and (not uri or uris.is_reference(uri)):
@@ -37,11 +40,17 @@ def tracking_server(subject: Subject) -> Finding | None:
         return _local_store(subject, uri, shown)
     if not _is_http(uri):
         return Finding("skipped", "only HTTP servers and SQLite stores are asked", shown) if uri else None
+    if _could_leak(subject):
+        return Finding("skipped", f"not asked: the address has variables of yours in it, and {_NOT_YOURS}")
     from ..tracking_server import TrackingError
 
     try:
         report = _asked(subject)
     except TrackingError as error:
+        if error.kind == "unauthorized" and not subject.may_send_credentials(uri):
+            detail = f"asks for credentials, which only go to a server that you named yourself, and {_NOT_YOURS}"
+            fix = f"if it is yours: {subject.command('skill-install')} --tracking-uri URI"
+            return Finding("info", detail, shown, fix)
         return Finding("error", f"does not answer as it should: {error}", shown, error.fix)
     if report.version and int(report.version.partition(".")[0]) < 3:
         detail = f"answers (MLflow {report.version}), but with MLflow before 3 a wrong artifact path blocks for minutes"
@@ -58,7 +67,7 @@ def credentials(subject: Subject) -> Finding | None:
     from .. import tracking_access
 
     uri = _uri(subject)
-    if subject.own_entry is None or not _is_http(uri):
+    if subject.own_entry is None or not subject.may_use or not _is_http(uri):
         return None
     try:
         parts = urlsplit(uri)
@@ -79,12 +88,12 @@ def data(subject: Subject) -> Finding | None:
     from .. import tracking_server as tracking
 
     uri = _uri(subject)
-    if subject.own_entry is None or not uri or uris.is_reference(uri):
+    if subject.own_entry is None or not subject.may_use or not uri or uris.is_reference(uri):
         return None
     store = _store(uri)
     if store is not None:
         return _stored(store, redact.uri(uri)) if store.is_file() else None
-    if not _is_http(uri):
+    if not _is_http(uri) or _could_leak(subject):
         return None
     try:
         _asked(subject)
@@ -172,11 +181,19 @@ def _variables(subject: Subject) -> dict[str, str]:
     return {**client_variables(subject), **entry_variables(subject.own_entry or {}, subject)}
 
 
+def _could_leak(subject: Subject) -> bool:
+    """Whether the address itself would tell a server that only a project names what is in the user's variables."""
+    written = reading.variable(subject.own_entry, uris.VARIABLE)
+    return uris.is_reference(written) and not subject.may_send_credentials(_uri(subject))
+
+
 def _trusted_variables(subject: Subject) -> dict[str, str]:
-    """The same, without credentials where the address came with a project."""
+    """The same, without credentials where only a project names the address."""
     found = _variables(subject)
-    return found if subject.credentials else {k: v for k, v in found.items() if not redact.is_secret_name(k)}
+    if subject.may_send_credentials(found.get(uris.VARIABLE, "")):
+        return found
+    return {name: value for name, value in found.items() if name != "NETRC" and not redact.is_secret_name(name)}
 
 
 def _trusted_home(subject: Subject) -> Path:
-    return subject.env.home if subject.credentials else Path(os.devnull)
+    return subject.env.home if subject.may_send_credentials(_uri(subject)) else Path(os.devnull)
