@@ -12,7 +12,7 @@ from tests.homes import Home
 QUESTION = "MLflow tracking URI [Enter: local store]: "
 
 
-def talk(answers: list[str], *arguments: str) -> tuple[str, int]:
+def talk(answers: list[str], *arguments: str, question: str = QUESTION) -> tuple[str, int]:
     """Runs `skill-install` on a terminal, gives an answer at each question; gives what it printed and its exit code."""
     ours, theirs = pty.openpty()
     command = [product.program("skill-install"), *arguments]
@@ -27,7 +27,7 @@ def talk(answers: list[str], *arguments: str) -> tuple[str, int]:
             if not data:
                 break
             printed += data.decode()
-            if printed.count(QUESTION) > asked and asked < len(answers):
+            if printed.count(question) > asked and asked < len(answers):
                 os.write(ours, answers[asked].encode() + b"\n")
                 asked += 1
         code = process.wait(30)

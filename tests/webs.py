@@ -42,6 +42,8 @@ class Web:
         self.uri = f"http://127.0.0.1:{port}"
         self.asked: list[tuple[str, str]] = []
         self.authorization: str | None = None
+        self.sent: list[str] = []
+        """Every Authorization header of all requests."""
 
 
 @contextmanager
@@ -53,6 +55,7 @@ def serving(replies: Mapping[str, Reply], tls: ssl.SSLContext | None = None) -> 
                 json.loads(self.rfile.read(length))
             web.asked.append((self.command, self.path))
             web.authorization = self.headers.get("Authorization")
+            web.sent += [web.authorization] if web.authorization else []
             reply = web.replies.get(self.path) or web.replies.get("*") or Reply(404)
             self.send_response(reply.status)
             for name, value in {"Content-Length": str(len(reply.data)), **reply.headers}.items():

@@ -26,7 +26,7 @@ def scripts(subject: Subject) -> Finding | None:
     """
     from .. import fetch
 
-    found = list(_scripts(subject))
+    found = list(_scripts(subject)) if subject.may_use else []
     if not found:
         return None
     try:

@@ -94,7 +94,7 @@ class Subject:
 
     @property
     def trust(self) -> Trust:
-        """What may be done with the entry. A place that cannot be read has none to use."""
+        """What may be done with the entry."""
         return self.memory.once("trust", lambda: trust.may_use(self._entry_at(), self.env, self.record))
 
     @property
@@ -107,7 +107,11 @@ class Subject:
         return trust.may_send_credentials(self._entry_at(), uri, self.env, self.record)
 
     def _entry_at(self) -> EntryAt:
-        return EntryAt(self.client, self.scope, self.place, self.bundle.server.name, self.entry)
+        try:
+            entry = self.entry
+        except InstallerError:  # a broken file has none to use
+            entry = None
+        return EntryAt(self.client, self.scope, self.place, self.bundle.server.name, entry)
 
     @property
     def skill_folders(self) -> list[Path]:
