@@ -314,7 +314,7 @@ class TestInstallingOverAProjectsEntry:
         file = traps.entry("claude", theirs.uri, args=["--with", "boto3\x1b[2J", "mlflow-mcp"], env={"UV_X": "1"})
         before = file.read_bytes()
         arguments = ("claude", "--scope", "project", "--no-verify")
-        printed, ended = talk(python, [answer], *arguments, question="Install with that? [y/N]: ")
+        printed, ended = talk([answer], *arguments, question="Install with that? [y/N]: ")
         assert ended == code
         assert "uvx --with 'boto3\\x1b[2J' mlflow-mcp" in printed
         assert "\x1b[2J" not in printed
@@ -349,12 +349,12 @@ class TestTheTrackingUri:
 
     def test_is_offered_to_a_person(self, python: str, traps: Traps, theirs: Web) -> None:
         traps.entry("cursor", theirs.uri)
-        printed, code = talk(python, [theirs.uri], "claude", "--no-verify")
+        printed, code = talk([theirs.uri], "claude", "--no-verify")
         assert code == 0
         assert f"A file of this project names {theirs.uri}" in printed
         assert theirs.uri in (traps.home.path / ".claude.json").read_text()
         traps.home.run("skill-uninstall claude")
-        printed, code = talk(python, [""], "claude", "--no-verify")
+        printed, code = talk([""], "claude", "--no-verify")
         assert theirs.uri not in (traps.home.path / ".claude.json").read_text()
 
     def test_an_address_that_a_terminal_would_act_on_is_not_offered(self, traps: Traps) -> None:
