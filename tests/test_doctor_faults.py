@@ -387,7 +387,11 @@ FAULTS = [
     Fault(
         "secrets",
         "error",
-        both(project(MLFLOW_TRACKING_TOKEN="hunter2"), lambda home: git(home, "add", ".mcp.json")),
+        both(
+            project(MLFLOW_TRACKING_TOKEN="hunter2"),
+            lambda home: home.write(".claude/settings.json", {"enabledMcpjsonServers": ["MLflow"]}),
+            lambda home: git(home, "add", ".mcp.json"),
+        ),
         "git tracks this file",
         "have the secret itself replaced",
         scope="project",

@@ -42,9 +42,7 @@ def _is_own(at: EntryAt, choice: Choice, context: Context) -> bool:
     request, value = context.request, choice.value
     if request.tracking_uri is not None or tracking_uri.VARIABLE in (request.variables or {}):
         return True
-    if tracking_uri.is_reference(value):
-        return value == at.client.reference % tracking_uri.VARIABLE
-    return trust.is_own_address(value, at.name, context.env)
+    return trust.is_own_uri(at.client, value, at.name, context.env)
 
 
 def _comparable(entry: Entry, server: ServerContract) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from shlex import quote
 
-from . import reading, tracking_uri
+from . import reading, tracking_uri, trust
 from .clients import CLIENTS, Client, Entries
 from .entry import Entry
 from .environment import Environment
@@ -27,7 +27,7 @@ def choose(
     given = _given(client, context.request)
     if given is not None:
         return given
-    current = reading.variable(existing, tracking_uri.VARIABLE)
+    current = reading.variable(existing, tracking_uri.VARIABLE) or _own_in(client, place, found, context)
     here = Candidate(current, f"the entry in {context.env.shown(place.file)}")
     choice = tracking_uri.choose([here], context.embedded_uri)
     if choice is None and context.request.scope == "project":
@@ -42,6 +42,16 @@ def choose(
         return choice
     offered = tuple(dict.fromkeys(_of_project(client, place, context)))
     return _asked(context, offered, asked_before=current != "" and current == context.embedded_uri)
+
+
+def _own_in(client: Client, place: Entries, found: Mapping[str, object], context: Context) -> str:
+    """The address of a project's entry that --force replaces, where it is the user's own."""
+    name = context.bundle.server.name
+    entry = found.get(name)
+    if not place.shared or not isinstance(entry, dict):
+        return ""
+    uri = reading.variable(client.read_entry(entry), tracking_uri.VARIABLE)
+    return uri if trust.is_own_uri(client, uri, name, context.env) else ""
 
 
 def notes(choice: Choice, client: Client, scope: str, env: Environment) -> Iterator[Note]:

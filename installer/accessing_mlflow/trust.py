@@ -63,6 +63,13 @@ def may_send_credentials(at: EntryAt, uri: str, env: Environment, record: Record
     return not at.place.shared or is_as_installed(at, record) or is_own_address(uri, at.name, env)
 
 
+def is_own_uri(client: Client, uri: str, name: str, env: Environment) -> bool:
+    """Whether a tracking URI as an entry of `client` spells it is the user's own, or refers to their own variable."""
+    if tracking_uri.is_reference(uri):
+        return uri == client.reference % tracking_uri.VARIABLE
+    return is_own_address(uri, name, env)
+
+
 def is_own_address(uri: str, name: str, env: Environment) -> bool:
     """Whether the user's own environment, or an entry in a file of their own, names that tracking server."""
     own = [env.variables.get(tracking_uri.VARIABLE, "")]

@@ -58,7 +58,7 @@ def theirs() -> Iterator[Web]:
 
 @pytest.mark.parametrize("approved", [False, True])
 def test_a_hostile_entry_and_the_real_server(claude: Machine, theirs: Web, tmp_path: Path, approved: bool) -> None:
-    """The real uv builds nothing of the project, and the real MCP server gets no credentials for the project's address."""
+    """Real uv builds nothing of the project, and the real MCP server gets no credentials for its address."""
     ran = tmp_path / "ran"
     evil = claude.home / "project/evil"
     evil.mkdir(parents=True)
