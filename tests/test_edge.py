@@ -10,7 +10,10 @@ from typing import NoReturn
 
 import pytest
 
-from accessing_mlflow import bundle
+from accessing_mlflow import bundle, checks
+from accessing_mlflow.checks import Check
+from accessing_mlflow.checks.subject import Finding, Subject
+from accessing_mlflow.environment import Environment
 from tests import product
 from tests.homes import URI, Home
 
@@ -174,11 +177,46 @@ class TestUnexpectedException:
         assert "unexpected LookupError" in str(document)
         assert "accessing-mlflow-" in str(document), "the path of the traceback"
 
+    @pytest.mark.parametrize("online", [False, True])
+    def test_in_a_check_it_hides_no_other(self, home: Home, monkeypatch: pytest.MonkeyPatch, online: bool) -> None:
+        def broken(_subject: Subject) -> Finding:
+            raise ZeroDivisionError("by TOKEN=hunter2")
+
+        def fine(_subject: Subject) -> Finding:
+            return Finding("ok", "fine")
+
+        table = (Check("broken", "client", broken, online=online), Check("fine", "client", fine, online=online))
+        monkeypatch.setattr(checks, "CHECKS", table)
+        raised, other = home.json("skill-doctor claude", expect=1)["checks"]
+        assert (raised["status"], other["status"], other["detail"]) == ("error", "ok", "fine")
+        start = "the check itself failed: unexpected ZeroDivisionError, a bug in accessing-mlflow; "
+        assert raised["detail"].startswith(start)
+        saved = Path(raised["detail"].rpartition(" the traceback in ")[2]).read_text(encoding="utf-8")
+        assert "ZeroDivisionError: by TOKEN=***\n" in saved
+
     def test_where_it_cannot_be_saved(self, broken: Home, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
         result = broken.run("skill-doctor", expect=1)
         assert "could not be saved: No such file or directory" in result.stderr
         assert "hunter2" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("HOME/bin/skill-install claude", "~/bin/skill-install claude"),
+        ("'HOME/a b/skill-install' claude", "~/'a b/skill-install' claude"),
+        ("rm 'HOME/a b'", "rm ~/'a b'"),
+        ("cd 'HOME'", "cd 'HOME'"),
+        ("cd 'HOME/'", "cd 'HOME/'"),
+        ("rm 'HOME/a b'/c", "rm 'HOME/a b'/c"),
+        ("echo 'x HOME/a'", "echo 'x HOME/a'"),
+        ("rm 'HOMER/a b'", "rm 'HOMER/a b'"),
+    ],
+)
+def test_home_in_a_command_is_a_tilde_where_the_shell_takes_it_for_one(home: Home, command: str, shown: str) -> None:
+    env = Environment.of_process()
+    assert env.shown_in_command(command.replace("HOME", str(home.path))) == shown.replace("HOME", str(home.path))
 
 
 def test_a_home_with_a_space_is_named_so_that_a_shell_takes_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,8 +79,12 @@ def run(check: Check, subject: Subject) -> Result | None:
         finding = check.run(subject)
     except InstallerError as error:
         finding = Finding("error", str(error), fix=error.fix)
+    except OSError as error:
+        finding = Finding("error", f"the check could not be made: {error}")
     except Exception as error:  # a broken check must not hide what the others find
-        finding = Finding("error", f"the check itself failed: {type(error).__name__}: {error}")
+        from .. import crash
+
+        finding = Finding("error", f"the check itself failed: {crash.line(error)}")
     return None if finding is None else Result(check.id, subject.client.name, scope, finding)
 
 
