@@ -27,7 +27,7 @@ Exit codes: 0 done, or nothing changed upstream; 1 refused, failed, or (--check)
 TEXT
 }
 
-# In a subshell, which dies in our place where nobody reads any more (`| head -1`).
+# Print in a subshell, so that a closed pipe (`| head -1`) does not kill the script.
 say() {
   (printf '%s\n' "$1") || true
 }

@@ -160,7 +160,7 @@ def test_which_server_is_asked_is_not_decided(home: Home) -> None:
 def test_no_server_is_taken_from_a_project(home: Home) -> None:
     home.cd("project")
     home.write("project/.claude/settings.json", {"mcpServers": {"MLflow": ENTRY}})
-    refused(home, "only a file of this project names a tracking server")
+    refused(home, "the only tracking URI found is in this project")
 
 
 def test_a_file_that_cannot_be_read_is_left(home: Home) -> None:

@@ -109,7 +109,10 @@ class TestLostOutput:
     @pytest.mark.parametrize("line", LINES)
     def test_a_full_disk_is_named_and_the_work_is_done(self, home: Home, line: str) -> None:
         done = shell(f"{line} >/dev/full")
-        assert (done.stderr, done.returncode) == ("error: standard output: No space left on device\n", 1)
+        assert (done.stderr, done.returncode) == (
+            "error: cannot write to standard output: No space left on device\n",
+            1,
+        )
         assert (home.path / ".claude.json").exists() is line.startswith(INSTALL)
 
     @pytest.mark.parametrize("line", LINES)

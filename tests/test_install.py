@@ -150,7 +150,7 @@ class TestFiles:
         project = home.cd("project")
         home.write("shared.json", "{}")
         (project / ".mcp.json").symlink_to(home.path / "shared.json")
-        assert "lies outside of the project" in home.run(CLAUDE, "--scope", "project", expect=1).output
+        assert "is outside the project" in home.run(CLAUDE, "--scope", "project", expect=1).output
 
     def test_nothing_of_the_staging_stays_where_clients_look(self, home: Home) -> None:
         home.run(CLAUDE)

@@ -85,7 +85,7 @@ class TestTheDoctor:
         output = traps.home.run(line.format(client=client), expect=None).output
         nothing_happened(traps, theirs)
         assert traps.content() == before
-        said = [text for text in output.splitlines() if "nothing of it was started" in text]
+        said = [text for text in output.splitlines() if "the server was not started" in text]
         assert len(said) == 1
         assert f"skill-install {client} --scope project --tracking-uri URI" in output
 
@@ -314,7 +314,7 @@ class TestInstallingOverAProjectsEntry:
         file = traps.entry("claude", theirs.uri, args=["--with", "boto3\x1b[2J", "mlflow-mcp"], env={"UV_X": "1"})
         before = file.read_bytes()
         arguments = ("claude", "--scope", "project", "--no-verify")
-        printed, ended = talk([answer], *arguments, question="Install with that? [y/N]: ")
+        printed, ended = talk([answer], *arguments, question="Install this entry? [y/N]: ")
         assert ended == code
         assert "uvx --with 'boto3\\x1b[2J' mlflow-mcp" in printed
         assert "\x1b[2J" not in printed
@@ -351,7 +351,7 @@ class TestTheTrackingUri:
         traps.entry("cursor", theirs.uri)
         printed, code = talk([theirs.uri], "claude", "--no-verify")
         assert code == 0
-        assert f"A file of this project names {theirs.uri}" in printed
+        assert f"This project's files name the tracking URI {theirs.uri}" in printed
         assert theirs.uri in (traps.home.path / ".claude.json").read_text()
         traps.home.run("skill-uninstall claude")
         printed, code = talk([""], "claude", "--no-verify")
@@ -402,7 +402,7 @@ class TestWriting:
         ):
             output = traps.home.run(line, expect=1).output
             assert name in output
-            assert "lies outside of the project" in output
+            assert "is outside the project" in output
             assert traps.content() == before
         traps.home.run(f"skill-doctor {client} --offline --fix", expect=None)
         after = {**content(outside), **content(traps.project)}
@@ -416,7 +416,7 @@ class TestWriting:
         before = dead.read_bytes()
         output = traps.home.run("skill-doctor claude --offline --fix", expect=None).output
         assert dead.read_bytes() == before
-        assert "lies outside of the project" in output
+        assert "is outside the project" in output
 
     def test_a_link_that_is_put_there_later_is_not_followed_either(self, traps: Traps) -> None:
         traps.home.run("skill-install cursor --scope project --no-verify --tracking-uri", OWN)

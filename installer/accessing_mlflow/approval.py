@@ -24,9 +24,7 @@ _TRUST = "hasTrustDialogAccepted"
 
 
 class Verdict(NamedTuple):
-    """`state`: unknown where the client's approval cannot be read. For what is off: the `file` and the `key` in it that
-    say so.
-    """
+    """`state`: unknown if the client's approval cannot be read. If off: the `file` and `key` that say so."""
 
     state: Literal["approved", "pending", "off", "unknown"]
     file: Path | None = None

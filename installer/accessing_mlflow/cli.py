@@ -40,7 +40,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
 class _Command(click.Command):
-    """A command whose streams may be closed and whose output may be lost, that of its parsing included."""
+    """A command that tolerates closed streams and lost output, also while parsing arguments."""
 
     def main(self, *args: Any, **more: Any) -> Any:
         with Streams():
@@ -408,7 +408,7 @@ def _install_plans(
 
 def _consent(text: str) -> bool:
     _print(text, error=True)
-    return click.confirm("Install with that?", default=False, err=True)
+    return click.confirm("Install this entry?", default=False, err=True)
 
 
 def _ask(offered: tuple[Candidate, ...]) -> str:
@@ -423,9 +423,9 @@ def _ask(offered: tuple[Candidate, ...]) -> str:
         return text
 
     for candidate in offered:
-        _print(f"A file of this project names {candidate.value} ({candidate.source}).", error=True)
+        _print(f"This project's files name the tracking URI {candidate.value} ({candidate.source}).", error=True)
     if offered:
-        _print("If that server is yours, type its address: it will get your MLflow credentials.", error=True)
+        _print("Enter it only if you trust that server: your MLflow credentials will be sent to it.", error=True)
     return str(
         click.prompt(
             "MLflow tracking URI [Enter: local store]",

@@ -43,7 +43,7 @@ class Entries(NamedTuple):
     """Whether the file belongs to a project, and so to other people too."""
     client_lock: bool = False
     within: Path | None = None
-    """The folder that writing must not lead out of: the project's. None for a file of the user's own."""
+    """The project folder that writes must stay in; None for a user's own file."""
 
     @property
     def label(self) -> str:
@@ -70,9 +70,9 @@ class FolderTrust(NamedTuple):
     """The rule of a client that starts a project's servers once the user trusts the folder (see `approval.py`)."""
 
     scope: str
-    """The scope whose entries wait for that."""
+    """The scope whose entries need this trust."""
     folders: tuple[Place, ...]
-    """The user's own settings for the folder: the first in which `member` is set counts."""
+    """The user's settings for the folder; the first that sets `member` counts."""
     member: str
     trusted: str
     """The value that trusts the folder."""
@@ -145,7 +145,7 @@ class Client(NamedTuple):
     variables: Place | None = None
     """Settings whose variables the client adds to its own environment, over the shell's."""
     approval: Approval | FolderTrust | None = None
-    """None: whether the user has approved a project's server cannot be read, and so it counts as not approved."""
+    """None: approval of a project's server cannot be read, so it counts as not approved."""
     managed: str = ""
     """A file of the organisation's: where it exists, its servers are the only ones."""
     legacy: str = ""
@@ -241,7 +241,7 @@ CLAUDE = Client(
             Place("{repository}/.claude/settings.local.json", ()),
         ),
         state=Place("{state}", ("projects", "{repository}")),
-        how="start Claude Code here, and approve MLflow under /mcp",
+        how="start Claude Code here and approve MLflow under /mcp",
     ),
     managed="{managed}/managed-mcp.json",
     legacy="{config}/.config.json",
@@ -343,7 +343,7 @@ CODEX = Client(
         ),
         member="trust_level",
         trusted="trusted",
-        how="start Codex here, and trust the folder",
+        how="start Codex here and trust the folder",
     ),
 )
 
@@ -407,12 +407,12 @@ def other_skills_folders(client: Client, scope: str, env: Environment) -> list[P
 
 
 def is_of_project(client: Client, scope: str) -> bool:
-    """Whether entries of `scope` lie in a file of the project's."""
+    """Whether entries of `scope` are in a project's file."""
     return client.entries[scope].file.startswith("{project}")
 
 
 def skills_root(client: Client, scope: str, env: Environment) -> Path | None:
-    """The project that the skills folder of `scope` must not lead out of; None for one of the user's own."""
+    """The project that contains the skills folder of `scope`; None for the user's own."""
     return _root(client.skills[scope], client, env)
 
 

@@ -1,4 +1,4 @@
-"""Installing over an entry that a project brings: what needs a yes, and the words that are shown for it."""
+"""Approval for installing over a project's entry: when it is needed, and what is shown."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .trust import EntryAt, Trust
 
 
 def check(at: EntryAt, after: Entry, clean: Entry, choice: Choice, context: Context) -> None:
-    """Raises Conflict unless `after`, made of the project's entry `at`, may be installed.
+    """Raise Conflict unless `after`, made from the project's entry `at`, may be installed.
 
-    Nothing is asked where it holds nothing from the project but what this program writes itself (`clean`) or the user
-    approved in the client, and where the tracking server is the user's own or given with the command.
+    Ask nothing if the tracking URI is the user's own or was given, and `after` either equals the `clean` entry or was
+    approved in the client.
     """
     if trust.is_as_installed(at, context.record):
         return
@@ -29,13 +29,13 @@ def check(at: EntryAt, after: Entry, clean: Entry, choice: Choice, context: Cont
     if known_words and own_address:
         return
     text = "\n".join(_shown(at, after, choice))
-    advice = "--force, with --tracking-uri URI, writes this program's own entry in its place"
+    advice = "to replace it with a clean entry: --force --tracking-uri URI"
     if known_words and plan_uri.is_showable(choice.value):
-        advice = f"if that server is yours: --tracking-uri {shlex.quote(choice.value)}\n{advice}"
+        advice = f"if you trust that server: --tracking-uri {shlex.quote(choice.value)}\n{advice}"
     if context.ask is None:
         raise Conflict(text, advice)
     if not context.ask.consent(text):
-        raise Conflict(f"{at.place.file} was left as it was: you did not approve of its entry", advice)
+        raise Conflict(f"{at.place.file} was not changed: you declined the project's entry", advice)
 
 
 def _is_own(at: EntryAt, choice: Choice, context: Context) -> bool:
@@ -46,7 +46,7 @@ def _is_own(at: EntryAt, choice: Choice, context: Context) -> bool:
 
 
 def _comparable(entry: Entry, server: ServerContract) -> dict[str, Any]:
-    """`entry` without what makes no difference: the usual type, the tested version, the order of denied tools."""
+    """`entry` without insignificant differences: the default type, the tested version, the order of denied tools."""
     if entries.is_ours(entry, server.package):
         wanted = entries.requirement(entry, server.package)
         if wanted == f"{server.package}=={server.tested}":
@@ -56,18 +56,18 @@ def _comparable(entry: Entry, server: ServerContract) -> dict[str, Any]:
 
 
 def _shown(at: EntryAt, after: Entry, choice: Choice) -> Iterator[str]:
-    """What the entry would run, as it would be written. It is a stranger's text: nothing a terminal would act on."""
+    """Describe the entry to be written, with untrusted control characters escaped."""
     shown: Any = redact.entry(at.client.read_entry(after))
     words = shlex.join(str(word) for word in (shown.get("command", ""), *shown.get("args", ())))
     variables = [name for name in _names(shown) if name not in entries.LIMITS]
     others = [key for key in shown if key not in ("command", "args", "env", "type", *at.client.extras)]
     others = [key for key in others if not (at.client.denials_in_entry and key == "disabled_tools")]
-    yield f"{at.place.file}: this project brings the entry {at.place.label}.{at.name}, and you have not approved it"
-    yield _plain(f"  runs: {words}")
-    yield _plain(f"  sets: {', '.join(variables)}")
+    yield f"{at.place.file}: the entry {at.place.label}.{at.name} comes with this project and needs your approval"
+    yield _plain(f"  command:      {words}")
+    yield _plain(f"  variables:    {', '.join(variables)}")
     if others:
-        yield _plain(f"  has:  {', '.join(others)}")
-    yield _plain(f"  asks: {redact.uri(choice.value)} ({choice.source})")
+        yield _plain(f"  other keys:   {', '.join(others)}")
+    yield _plain(f"  tracking URI: {redact.uri(choice.value)} ({choice.source})")
 
 
 def _names(entry: Entry) -> list[str]:

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from . import redact
 
 _SHORTEST_SECRET = 6
-"""Characters: shorter values stand in too many harmless words."""
+"""Characters: shorter values occur in ordinary words."""
 
 
 def line(error: Exception) -> str:
-    """Save the traceback, and say where it is, on one line. Of `error` that shows its class only."""
+    """Save the traceback, and return one line with its path. Only the class of `error` is shown."""
     what = f"unexpected {type(error).__name__}, a bug in accessing-mlflow; please report it"
     try:
         return f"{what} with the traceback in {save(error)}"

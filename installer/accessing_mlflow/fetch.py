@@ -60,7 +60,7 @@ _REMEDIES = (
 
 
 SCRIPT_PYTHON = ">=3.10"
-"""What the skill's scripts ask for."""
+"""The Python version that the skill's scripts require."""
 
 _SCRIPT_SECONDS = 120.0
 
@@ -188,7 +188,7 @@ def fetch_for_script(uv: str, script: Path, python: str, environ: Mapping[str, s
         raise FetchError(reason, _NETWORK) from error
     if done.returncode != 0:
         reason = last_error(done.stderr) or f"uv ended with {done.returncode}"
-        by_hand = f"see what it says: uv run --directory / --no-project {shlex.quote(str(script))} --help"
+        by_hand = f"for details, run: uv run --directory / --no-project {shlex.quote(str(script))} --help"
         raise FetchError(f"cannot fetch what {script.name} needs: {reason}", _remedy(done.stderr, by_hand))
 
 

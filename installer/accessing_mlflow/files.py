@@ -24,9 +24,9 @@ _ATTEMPTS = 5
 _PIECE = 1 << 20
 
 LIMIT = 256 << 20
-"""Bytes of a file that are read: users' own have been seen with 31 MB."""
+"""The largest file that is read, in bytes: users' own files of 31 MB have been seen."""
 SHARED_LIMIT = 8 << 20
-"""The same for a file that a project brings."""
+"""The same for a project's file."""
 
 
 class FileError(InstallerError):
@@ -39,9 +39,9 @@ def _no_lock() -> Iterator[Check]:
 
 
 def check_within(path: Path, root: Path | None) -> None:
-    """Raises FileError where `path` lies outside of the folder `root`, by a symlink at its end or on the way.
+    """Raise FileError if `path` resolves to a place outside the folder `root`.
 
-    `root`: None for a file of the user's own, whose links are followed wherever they lead.
+    `root`: None for a user's own file, whose symlinks may lead anywhere.
     """
     if root is None:
         return
@@ -51,8 +51,8 @@ def check_within(path: Path, root: Path | None) -> None:
     way = (*reversed(path.parents), path)
     link = next((part for part in way if root in part.parents and part.is_symlink()), path)
     raise FileError(
-        f"{path} lies outside of the project: {link} is a symlink, and this leads to {real}",
-        f"see what it is for, then: rm {link}",
+        f"{path} is outside the project: {link} resolves to {os.path.realpath(link)}",
+        f"check what {link} is for; if you do not need it, remove it",
     )
 
 
@@ -86,7 +86,7 @@ def _content(stream: BinaryIO, file: Path, limit: int) -> bytes:
         stream.seek(0)
     data = stream.read(limit + 1)
     if len(data) > limit:
-        raise FileError(f"{file} has more than {limit >> 20} MiB, and is not read", f"see what {file} is")
+        raise FileError(f"{file} is larger than {limit >> 20} MiB", "check that it is a configuration file")
     if len(data) > _PIECE:
         _last = data
     return data
@@ -161,7 +161,7 @@ class _Change:
         `check` raises where the lock is no longer ours.
         """
         if os.path.realpath(self._file) != str(self._target):
-            raise FileError(f"{self._file} has become another file just now", "run this again")
+            raise FileError(f"{self._file} now points to a different file", "run this again")
         with _named(self._file):
             if _changed(self._target, self._seen) or not _holds(self._target, self.before):
                 return False

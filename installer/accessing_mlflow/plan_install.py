@@ -69,7 +69,7 @@ def plan_install(client: Client, context: Context) -> Plan:
 
 
 def check_places(client: Client, scope: str, env: Environment) -> None:
-    """Raises FileError where a symlink of the project's would lead out of it what is written for `scope`."""
+    """Raise FileError if a symlink in the project would redirect a write for `scope` outside it."""
     for place in (clients.entries(client, scope, env), clients.denials(client, scope, env, even_absent=True)):
         if place is not None:
             files.check_within(place.file, place.within)
@@ -101,7 +101,7 @@ def _uvx(context: Context) -> Uvx | None:
 def _existing(client: Client, found: object, place: Entries, context: Context) -> Entry | None:
     """The entry that is there if it is ours; None where it is absent or to be replaced. Raises Conflict.
 
-    With --force nothing is kept of one that a project brings and that nobody has approved.
+    With --force, nothing is kept of a project's entry that is not approved.
     """
     server = context.bundle.server
     if found is None:

@@ -61,8 +61,8 @@ def notes(choice: Choice, client: Client, scope: str, env: Environment) -> Itera
         command = runnable(f"skill-install {client.name}{option} --tracking-uri {quote(candidate.value)}", env)
         yield Note(
             "warning",
-            f"a file of this project names a tracking server, {candidate.value} ({candidate.source}), which is not"
-            f" taken; if that server is yours: {command}",
+            f"this project's files name the tracking URI {candidate.value} ({candidate.source}), which was not used;"
+            f" if you trust that server, run: {command}",
         )
     if not tracking_uri.has_credentials(choice.value):
         return
@@ -101,7 +101,7 @@ def _given(client: Client, request: Request) -> Choice | None:
 
 
 def _candidates(client: Client, place: Entries, found: Mapping[str, object], context: Context) -> Iterator[Candidate]:
-    """Who of the user's own may know the tracking URI, in order, after the options and the entry itself."""
+    """The user's own sources of a tracking URI, in order, after the options and the entry itself."""
     env, name = context.env, context.bundle.server.name
     for dead, entry in reading.ignored_entries(client, name, env):
         if not dead.shared:
@@ -118,7 +118,7 @@ def _candidates(client: Client, place: Entries, found: Mapping[str, object], con
 
 
 def _of_project(client: Client, place: Entries, context: Context) -> Iterator[Candidate]:
-    """The addresses that files of the project name. They are only shown: who takes one says so."""
+    """Tracking URIs in the project's files. They are only shown; the user must confirm one."""
     env, name = context.env, context.bundle.server.name
     named = [
         (entry, _ignored(client, dead, env))
@@ -135,7 +135,7 @@ def _of_project(client: Client, place: Entries, context: Context) -> Iterator[Ca
 
 
 def is_showable(uri: str) -> bool:
-    """Whether a project's address can be shown as it is, for the user to take: a server's, nothing else in it."""
+    """Whether a project's tracking URI can be shown verbatim: printable ASCII, no credentials, no variables."""
     try:
         tracking_uri.check(uri, "the project")
     except tracking_uri.TrackingUriError:

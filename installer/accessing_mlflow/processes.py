@@ -2,7 +2,7 @@
 
 "Whatever" is success, an error, a time limit, Ctrl-C, SIGTERM and SIGHUP, and, through a watcher beside each child, the
 sudden end of this process: SIGKILL, or an exit that leaves a thread with a child behind. All waits are bounded.
-On Linux that goes for processes, too, that have left their group (`setsid`), except at the sudden end of this one.
+On Linux this includes processes that left their group (`setsid`), except if this process ends suddenly.
 """
 
 from __future__ import annotations
@@ -235,10 +235,10 @@ def _kill_all() -> None:
 
 
 def _group_is_gone(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Waits for the last of the group: the leader's number stays the group's as long as anyone is in it.
+    """Wait until the group is empty; False on timeout or if only zombies are visible.
 
-    False, too, as soon as only zombies are seen. A process that has forked on meanwhile was not: only after SIGKILL,
-    which reaches a group at once and whole, does that mean that nothing runs.
+    Zombies do not prove that the group is finished, because a fork may have been missed. Only SIGKILL, which reaches
+    the whole group at once, ensures that.
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -252,7 +252,7 @@ def _group_is_gone(process: subprocess.Popen[bytes], seconds: float) -> bool:
         except PermissionError:
             pass  # macOS says this of a group of zombies
         if {each.state for each in _processes() if each.group == process.pid} == {b"Z"}:
-            return False  # init has yet to notice, which some containers' never does
+            return False  # init has not reaped them; in some containers it never does
         time.sleep(_POLL_SECONDS)
     return False
 
@@ -281,10 +281,10 @@ _children_before: set[int] = set()
 
 @contextmanager
 def _adopting() -> Iterator[None]:
-    """Around every child: once the last of them has ended, so does what they left behind outside of their groups.
+    """Kill orphans outside our process groups when the last child ends.
 
-    Linux gives the orphans among our descendants to us, where it would give them to init otherwise. Whose they were is
-    not to be seen, so all wait for the end of the last child.
+    On Linux this process becomes their subreaper. An orphan cannot be assigned to one child, so cleanup waits until
+    no child is left.
     """
     global _adopting_for, _children_before
     if sys.platform != "linux":
@@ -311,7 +311,7 @@ def _children() -> list[_Process]:
 
 
 def _end_adopted() -> None:
-    """Kills them, and those that their own end gives to us."""
+    """Kill adopted processes, and any orphans that this gives us."""
     deadline = time.monotonic() + _KILL_SECONDS
     while time.monotonic() < deadline:
         adopted = [each for each in _children() if each.number not in _children_before]
@@ -322,7 +322,7 @@ def _end_adopted() -> None:
                 if each.group == os.getpgrp():
                     os.kill(each.number, signal.SIGKILL)
                 else:
-                    os.killpg(each.group, signal.SIGKILL)  # whole: it may be forking on
+                    os.killpg(each.group, signal.SIGKILL)  # the whole group: it may keep forking
             with suppress(ChildProcessError):
                 os.waitpid(each.number, os.WNOHANG)
         time.sleep(_POLL_SECONDS)

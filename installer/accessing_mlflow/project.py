@@ -47,10 +47,10 @@ def repository(env: Environment) -> Path:
 
 
 def _common_folder(top: Path, pointer: Path) -> Path | None:
-    """The repository that a linked worktree's `.git` file leads to; None for a submodule or a separate git folder.
+    """The repository of a linked worktree's `.git` file; None for a submodule or a separate git folder.
 
-    None, too, where that repository does not know the worktree: a `.git` file can name any folder. Claude Code goes by
-    that as well (measured with 2.1.330).
+    Also None if the repository does not list the worktree, because a `.git` file can name any folder. Claude Code
+    does the same (measured with 2.1.330).
     """
     key, _, value = _text(pointer).partition(":")
     if key != "gitdir":

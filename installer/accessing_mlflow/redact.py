@@ -13,15 +13,15 @@ HIDDEN = "***"
 
 _SHORT = 4
 
-# An address begins with its scheme. With a single slash only of well-known ones: `alice:/password@host`.
+# A URL scheme. With a single slash, only well-known ones: `alice:/password@host` has none.
 _SCHEME = (
     r"(?i)[a-z][a-z0-9+.-]{0,30}:[/\\]{2,}|(?:https?|sqlite|file|ftp|ssh|postgres(?:ql)?|mysql|mssql)(?:\+\w+)?:[/\\]"
 )
-# What stays before the user information where there is no scheme: a quote or bracket, the name of a variable or option.
+# What may precede user information without a scheme: quotes, brackets, NAME= or --option=.
 _BEFORE = r"""["'`(\[{<]*(?:(?:[A-Z_][A-Z\d_]*|--[a-z][a-z-]*)=(?![=:])["']?)?(?://)?"""
-# A machine that nobody is called by, and its port: the `@` after it is one in the path.
+# A host that cannot be a user name, and its port: an `@` after it belongs to the path.
 _MACHINE = r"(?:localhost|(?:\d+\.){3}\d+|\[[^\]]*\])(?::\d+)?[/?#]"
-# Without a password: `token@host.example.com`, `token@host:5000`, `token@host/`.
+# What follows a user without a password: `token@host.example.com`, `token@host:5000`, `token@host/`.
 _HOST = r"@[\w.-]+(?::\d+|/|\.\w)"
 _VERSION = r"@v?(?!(?:\d+\.){3}\d+(?![\w.]))\d[\w.+-]*(?:[^\w@].*)?"
 _QUERY = r"([?&;#])([\w.~%\[\]-]+)=([^&;#\s\"'<>]+)"
@@ -101,7 +101,7 @@ def without(text: str, secrets: Iterable[str]) -> str:
     forms = {form for secret in secrets if secret for form in _forms(secret)}
     for form in sorted(forms, key=len, reverse=True):
         if form in text:
-            if len(form) < _SHORT:  # all over the text, it would be told by where it is missing
+            if len(form) < _SHORT:  # the gaps would reveal it
                 return HIDDEN
             text = text.replace(form, HIDDEN)
     return text
@@ -181,7 +181,7 @@ def _argument(value: str) -> str:
 
 
 def _hide_userinfo(word: str) -> str:
-    """A word without what looks like user information: all that stands before the last `@` of an address.
+    """Hide likely user information in a word: everything before the last `@` of an address.
 
     A password may hold any character, an `@`, a `/` and a `:` as well.
     """
@@ -204,7 +204,7 @@ def _hide_userinfo(word: str) -> str:
 
 
 def _is_name(user: str) -> bool:
-    """Whether it may be a user's, or a token: no path, and not the user that every Git server has."""
+    """Whether `user` may be a user name or a token: not a path, and not `git`, the usual SSH user."""
     return user != "git" and not re.search(r"[/?#]", user)
 
 

@@ -91,13 +91,13 @@ def _installing(client: Client, scope: str, env: Environment, bundle: Bundle, em
 
 
 def _refuse_project_entry(client: Client, scope: str, env: Environment, bundle: Bundle, record: Record) -> None:
-    """To mend a project's entry would be to approve it, and its address: that is left to an installation."""
+    """Raise NotMended for a changed project entry: fixing it would approve the entry and its tracking URI."""
     place, name = clients.entries(client, scope, env), bundle.server.name
     entry = reading.servers(place).get(name) if place.shared else None
     if entry is None or trust.is_as_installed(EntryAt(client, scope, place, name, entry), record):
         return
     raise NotMended(
-        f"{env.shown(place.file)} is not as this program wrote it, and --fix does not decide what a project runs",
+        f"{env.shown(place.file)} differs from what this program wrote, and --fix does not approve project entries",
         f"skill-install {client.name} --scope {scope} --tracking-uri URI",
     )
 
@@ -112,7 +112,7 @@ def _refuse_decisions(plan: Plan) -> None:
         raise NotMended("the entry has no tracking URI that can be right, and --fix does not choose one", fix)
     if before is None and choice.not_taken:
         sources = " and ".join(candidate.source for candidate in choice.not_taken)
-        raise NotMended(f"only a file of this project names a tracking server ({sources})", fix)
+        raise NotMended(f"the only tracking URI found is in this project's files ({sources})", fix)
 
 
 def _removing(client: Client, shared: bool, env: Environment, bundle: Bundle) -> MakePlans:

@@ -1,4 +1,4 @@
-"""Standard streams that never stop a command: what it is to do is done, whether somebody reads its output or not."""
+"""Standard streams that let a command finish even if its output cannot be written."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, TextIO, cast
 
 
 class Streams:
-    """Within the block, `sys.stdout` and `sys.stderr` take everything; afterwards a lost output is reported.
+    """Replace `sys.stdout` and `sys.stderr`, and report lost output at the end.
 
-    A closed pipe (`| head -1`) or a stream closed by the caller (`<&-`, `>&-`) is no error. Output that was lost in
-    another way, on a full disk say, is: one line on standard error, and exit code 1.
+    A closed pipe (`| head -1`) or a stream closed by the caller (`<&-`, `>&-`) is not an error. Other write failures,
+    such as a full disk, print one line on standard error and exit with 1.
     """
 
     def __enter__(self) -> Streams:
@@ -29,7 +29,7 @@ class Streams:
         self._out.flush()
         lost = self._out.error
         if lost is not None:
-            self._err.write(f"error: standard output: {lost.strerror}\n")
+            self._err.write(f"error: cannot write to standard output: {lost.strerror}\n")
         self._err.flush()
         sys.stdout, sys.stderr = self._before
         if lost is not None and isinstance(error, SystemExit) and not error.code:
@@ -37,7 +37,7 @@ class Streams:
 
 
 class _Patient:
-    """A text stream that drops what cannot be written. `error`: why, unless it is a closed pipe."""
+    """A text stream that drops what cannot be written. `error`: the reason, unless it was a closed pipe."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # until we end
@@ -57,7 +57,7 @@ class _Patient:
             self._drop(error)
 
     def _drop(self, error: OSError) -> None:
-        """Send this and all that follows nowhere, what the stream still holds back included."""
+        """Redirect this stream to the null device, including buffered output."""
         if not isinstance(error, BrokenPipeError):
             self.error = error
         nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -59,7 +59,7 @@ def authorization(parts: SplitResult, environ: Mapping[str, str], home: Path) ->
 
 
 def secrets(header: str, *addresses: SplitResult) -> set[str]:
-    """What must not be shown of an Authorization header, and of the user information in these addresses."""
+    """Secrets in an Authorization header and in the user information of these addresses."""
     credential = header.partition(" ")[2]
     found = {header, credential}
     if header.startswith("Basic "):
@@ -71,7 +71,7 @@ def secrets(header: str, *addresses: SplitResult) -> set[str]:
 
 
 def _of_user(userinfo: str) -> set[str]:
-    """`userinfo`: user and password. A user without a password is one: a token."""
+    """`userinfo` and its password, or the user if there is none: it is then a token."""
     user, _, password = userinfo.partition(":")
     return {userinfo, password or user}
 

@@ -109,7 +109,7 @@ class _Answer:
     headers: Mapping[str, str]
     body: bytes
     secrets: Collection[str]
-    """What was sent with the question."""
+    """Credentials that were sent with the request."""
 
     @property
     def status_line(self) -> str:
@@ -129,7 +129,7 @@ class _Answer:
         return self.quotable(" ".join(text.partition("\n")[0].split()))[:100]
 
     def quotable(self, text: str) -> str:
-        """A part of the answer, for people: it may quote the credentials that it got. Not to be cut before."""
+        """Part of the response, without credentials that it may echo. Redact before truncating."""
         return redact.without(text, self.secrets)
 
 

@@ -30,7 +30,7 @@ class Candidate(NamedTuple):
 class Choice(NamedTuple):
     """The tracking URI to write. `embedded`: nothing else was found, so it is our own local store.
 
-    `not_taken`: what only files of the project name, which were not shown to anybody who could have said yes.
+    `not_taken`: tracking URIs that only the project's files name and that the user was not asked about.
     """
 
     value: str

@@ -1,7 +1,7 @@
-"""The gate: what a project brings is run, asked or believed only where the user said so.
+"""Decide what a project's entry may do: run programs, contact servers, receive credentials.
 
-A project is a cloned repository, and may be hostile. Whatever starts a program, asks a server or sends credentials for
-an entry asks here first. docs/security.md has the model.
+A project is a cloned repository and may be hostile. Anything that acts on an entry must ask here first. The model is
+in docs/security.md.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class EntryAt(NamedTuple):
 
 
 def may_use(at: EntryAt, env: Environment, record: Record) -> Trust:
-    """What may be done with an entry. A program of the project's is not started, whoever approved it."""
+    """What may be done with an entry. One that refers to files in the project is never used, even if approved."""
     if not at.place.shared:
         return Trust.OWN
     if names_project_file(at, env):
@@ -59,7 +59,7 @@ def is_as_installed(at: EntryAt, record: Record) -> bool:
 
 
 def may_send_credentials(at: EntryAt, uri: str, env: Environment, record: Record) -> bool:
-    """Whether a server at `uri`, which is what the entry's tracking URI comes to, may get the user's credentials."""
+    """Whether a server at `uri`, the entry's expanded tracking URI, may receive the user's credentials."""
     return not at.place.shared or is_as_installed(at, record) or is_own_address(uri, at.name, env)
 
 
@@ -82,7 +82,7 @@ def is_own_address(uri: str, name: str, env: Environment) -> bool:
 
 
 def may_run_skill(folder: Path, env: Environment, record: Record) -> bool:
-    """Whether uv may be given the scripts of an installed skill: of the user's own, or as this program put it there."""
+    """Whether uv may run an installed skill's scripts: outside the project, or unchanged since we installed it."""
     try:
         if project.project(env) not in folder.parents:
             return True
@@ -93,13 +93,13 @@ def may_run_skill(folder: Path, env: Environment, record: Record) -> bool:
 
 
 def program(name: str, path: str) -> str | None:
-    """The program called `name` in the folders of `path`. A relative folder is passed over: it is the project's."""
+    """The path of program `name` in the folders of `path`. Skip relative folders, which may be the project's."""
     folders = [folder for folder in path.split(os.pathsep) if os.path.isabs(folder)]  # noqa: PTH117
     return shutil.which(name, path=os.pathsep.join(folders)) if folders else None
 
 
 def names_project_file(at: EntryAt, env: Environment) -> bool:
-    """Whether an entry's command, arguments or variables name a file or folder of the project's, however spelled."""
+    """Whether an entry's command, arguments or variables refer to a file or folder in the project."""
     if not isinstance(at.entry, dict):
         return False
     entry, folder = at.client.read_entry(at.entry), at.place.within or env.cwd
@@ -111,7 +111,7 @@ def names_project_file(at: EntryAt, env: Environment) -> bool:
 
 
 def _paths(entry: dict[str, Any]) -> Iterator[tuple[str, bool]]:
-    """Texts of an entry that may be paths, and whether one without a separator has to exist to be taken for one."""
+    """Possible paths in an entry, and whether one without a separator counts only if it exists."""
     command, args, variables = entry.get("command"), entry.get("args"), entry.get("env")
     if isinstance(command, str) and os.path.dirname(command.replace("\\", "/")):  # noqa: PTH120  # no bare name
         yield command, False

@@ -16,12 +16,12 @@ _UV_BUCKET = re.compile(r"(archive|environments|builds)-v\d+")
 
 
 ROOT = Path(os.sep).absolute()
-"""Where uv is started. In the working directory and the folders above it, uv runs the Python of any `.venv` and goes by
-`uv.toml` and `.python-version`: those of a project that was only cloned (measured with uv 0.13.9)."""
+"""Where uv is started: elsewhere it runs the Python of any `.venv` and reads `uv.toml` and `.python-version`, which may
+come from an untrusted project (measured with uv 0.13.9)."""
 
 
 def start_folder(arguments: Sequence[str]) -> Path | None:
-    """Where to start uvx: ROOT, or None, the working directory, where an entry's `arguments` name a path from it.
+    """Where to start uvx: ROOT, or None for the working directory if `arguments` contain a relative path.
 
     uvx, unlike `uv run` and `uv sync`, runs no `.venv` that it finds there (measured with uv 0.13.9).
     """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 Compared = dict["_Wanted", "FetchError | None"]
-"""What was fetched and compared with its hashes, and why that could not be done."""
+"""Pinned packages that were fetched and compared, each with the failure or None."""
 
 PROOFS = ("scripts", "mcp-server", "tracking-server")
 
@@ -32,10 +32,10 @@ PROOFS = ("scripts", "mcp-server", "tracking-server")
 def comparing(
     make_plans: MakePlans, compared: Compared, env: Environment, bundle: Bundle, *, say: Say, progress: bool
 ) -> MakePlans:
-    """`make_plans`, whose plans are only there once what their entries pin was fetched and has the tested hashes.
+    """Wrap `make_plans` to fetch and compare the pinned packages before any plan is carried out.
 
-    So nothing is written where it has others: HashMismatch. Any other failure to fetch is kept in `compared`, for
-    `verify` to tell: the entry is good, and the next run fetches what it needs.
+    Raise HashMismatch for a different hash, so that nothing is written. Keep other fetch failures in `compared`, for
+    `verify` to report: the entry is valid, and the next run can fetch them.
     """
 
     def make(record: Record) -> list[Plan]:
@@ -54,7 +54,7 @@ def comparing(
 
 
 def _compare(plan: Plan, wanted: _Wanted, bundle: Bundle, *, say: Say, progress: bool) -> FetchError | None:
-    """Raises HashMismatch. Goes by the bundle's own files: those that the entry names are copies, to be made yet."""
+    """Raise HashMismatch if a hash differs. Use the bundle's own lists: the entry's copies do not exist yet."""
     from . import fetch
 
     assert plan.uvx is not None, "an installation that is verified has found uvx"
@@ -93,10 +93,10 @@ def verify(
     demo: bool = False,
     compared: Compared,
 ) -> Iterator[Result]:
-    """The results for each plan. What fails is a finding: what was installed stays. `record`: after the installation.
+    """Yield the results for each plan. A failed check does not undo the installation.
 
-    `say`: told before something that takes long. `progress`: uv's own progress goes to standard error. `demo`: the
-    local store is filled with made-up runs. `compared`: by `comparing`.
+    `record`: state after the installation. `say`: called before slow work. `progress`: show uv's progress on standard
+    error. `demo`: fill the local store with made-up runs. `compared`: filled by `comparing`.
     """
     fetched: list[_Wanted] = []
     for plan in plans:
@@ -122,16 +122,15 @@ def prepare(
     progress: bool,
     demo: bool = False,
 ) -> Iterator[Result]:
-    """Fetches the server's package and makes the local store: what the client's 30 seconds are not to be spent on.
+    """Fetch the server's package and create the local store, so that neither delays the client's first start.
 
-    Not for an entry that the user may not want started: that is the project's, or names files of the project's.
-    `compared`: by `comparing`, in which the plan was made.
+    Skip an entry that may not be used (see `trust.may_use`). `compared`: filled by `comparing` for this plan.
     """
     from . import embedded_store, fetch
 
     assert plan.uvx is not None, "an installation that is verified has found uvx"
     if trust.may_use(_entry_at(plan), env, record) is Trust.NONE:
-        finding = Finding("skipped", "the entry names files of this project: nothing is fetched for it")
+        finding = Finding("skipped", "the entry refers to files in this project: nothing was fetched for it")
         yield Result("fetch", plan.client.name, plan.scope, finding)
         return
     uvx = str(plan.uvx.path)

@@ -104,7 +104,7 @@ def test_claude_code_reads_a_symlink_and_we_write_through_one_inside_only(claude
     claude.write(".claude/settings.json", {"enableAllProjectMcpServers": True})
     line = ("skill-install", "claude", "--scope", "project", "--no-verify", "--tracking-uri", "http://127.0.0.1:9")
     output = claude.run(*line, cwd=project, expect=0 if inside else 1)
-    assert ("lies outside of the project" in output) is not inside
+    assert ("is outside the project" in output) is not inside
     names = {text.partition(":")[0] for text in claude.run("claude", "mcp", "list", cwd=project).splitlines()}
     assert "other" in names
     assert ("MLflow" in names) is inside

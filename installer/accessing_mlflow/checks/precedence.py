@@ -50,10 +50,11 @@ def _winning(subject: Subject) -> list[str]:
 def approval(subject: Subject) -> Finding | None:
     """Whether the client may start the server: approved, where it comes with a project, and not switched off.
 
-    Of a project's entry that was not approved, and that this program did not write just so, only the files are looked
-    at: nothing is started, and its tracking server is not asked ([security.md](security.md)).
+    For a project's entry only files are read, nothing is started and no tracking server is contacted, unless you
+    approved it in the client, or this program wrote it and it is unchanged. The same goes for an entry that refers to
+    files in the project, even if approved ([security.md](security.md)).
 
-    Remedy: approve it in the client, install it as the fix says, or take its name out of the list that the line names.
+    Remedy: follow the fix shown, or remove the server's name from the list in the finding.
     """
     name, title = subject.bundle.server.name, subject.client.title
     if name not in reading.servers_if_readable(subject.place):
@@ -67,8 +68,8 @@ def approval(subject: Subject) -> Finding | None:
         detail, fix = (detail, rules.how) if subject.may_use else (f"{detail}: {_UNTOUCHED}", _to_approve(subject))
         return Finding("warning", detail, str(subject.place.file), fix)
     if found.is_used:
-        what = "names a program or file of the project's" if _names_file(subject) else "comes with this project"
-        return Finding("warning", f"it {what}: {_UNTOUCHED}", str(subject.place.file), _to_approve(subject))
+        what = "refers to files in this project" if _names_file(subject) else "comes with this project"
+        return Finding("warning", f"the entry {what}: {_UNTOUCHED}", str(subject.place.file), _to_approve(subject))
     if found.key == "disabledMcpServers":
         detail = f"{name} is switched off in this project"
         return Finding("error", detail, str(found.file), f"start {title} here, and switch {name} on under /mcp")
@@ -77,7 +78,7 @@ def approval(subject: Subject) -> Finding | None:
     return Finding("error", f"{found.key} lists {name}", str(found.file), f"remove {name} from it")
 
 
-_UNTOUCHED = "nothing of it was started, and its tracking server was not asked"
+_UNTOUCHED = "the server was not started, and its tracking server was not contacted"
 
 
 def _names_file(subject: Subject) -> bool:
@@ -89,9 +90,11 @@ def _names_file(subject: Subject) -> bool:
 def _to_approve(subject: Subject) -> str:
     """How the user approves of a project's entry: in the client, where that can be read, or by installing it."""
     rules, install = subject.client.approval, f"{subject.command('skill-install')} --tracking-uri URI"
-    if rules is None or _names_file(subject):
-        return f"see what it is, then, with the address of your server: {install}"
-    return f"see what it is, then {rules.how}\nor, with the address of your server: {install}"
+    if _names_file(subject):
+        return f"review the entry, then replace it, with your own tracking URI: {install} --force"
+    if rules is None:
+        return f"review the entry, then install it, with your own tracking URI: {install}"
+    return f"review the entry, then {rules.how}\nor install it, with your own tracking URI: {install}"
 
 
 def nested_entry(subject: Subject) -> Finding | None:

@@ -19,8 +19,8 @@ _MARK = re.compile(rb"^# /// script\r?$", re.MULTILINE)
 def scripts(subject: Subject) -> Finding | None:
     """Whether uv has the packages that the skill's scripts need; it fetches them, and starts nothing.
 
-    Only for a skill that is as it was released: in any other, anybody may have said what is to be fetched. And not for
-    one that a project brings, unless this program put it there.
+    Only for an unmodified released skill, because an edited one could request any package, and not for a skill that
+    comes with a project, unless this program installed it.
 
     Remedy: uv's own last words are in the line; the fix is what they mean, or the command to try by hand.
     """

@@ -21,8 +21,8 @@ from .subject import Finding, Subject
 if TYPE_CHECKING:
     from ..mcp_server import ServerReport
 
-NOT_APPROVED = "it comes with this project, and you have not approved it"
-"""Why a check did nothing; what to do about it says the check `approval`."""
+NOT_APPROVED = "the entry comes with this project and may not be used (see the line `approval`)"
+"""Why a check was skipped; the check `approval` has the remedy."""
 
 _TEXT_LIMIT = 1 << 20
 _MOST_FILES = 200
@@ -59,9 +59,8 @@ def mcp_server(subject: Subject) -> Finding | None:
 
 
 def started(subject: Subject) -> ServerReport:
-    """What the subject's server says of itself, started once for all checks: with the client's own expansion and
-    environment, in a throw-away home, and by uv not in the working directory, which may be anybody's project.
-    Raises ServerError.
+    """Probe the subject's server once for all checks, with the client's expansion and environment, in a temporary
+    home. uv is started outside the working directory, which may be an untrusted project. Raises ServerError.
     """
     from .. import mcp_server as servers
 
@@ -168,7 +167,7 @@ def variables_of_start(entry: Entry, subject: Subject, home: str) -> dict[str, s
 
 
 def without_credentials(variables: Mapping[str, str], subject: Subject) -> dict[str, str]:
-    """`variables` of a server of `subject`, without those with credentials for MLflow where they must not be sent."""
+    """Remove MLflow credentials from a server's `variables` unless they may be sent to its tracking URI."""
     if subject.may_send_credentials(variables.get(uris.VARIABLE, "")):
         return dict(variables)
     return {

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..tracking_server import TrackingReport
 
 ANSWER_LIMIT = 5.0
-_NOT_YOURS = "only the project's file names it"
+_NOT_YOURS = "is set only in the project's file"
 
 
 def tracking_server(subject: Subject) -> Finding | None:
@@ -41,15 +41,15 @@ def tracking_server(subject: Subject) -> Finding | None:
     if not _is_http(uri):
         return Finding("skipped", "only HTTP servers and SQLite stores are asked", shown) if uri else None
     if _could_leak(subject):
-        return Finding("skipped", f"not asked: the address has variables of yours in it, and {_NOT_YOURS}")
+        return Finding("skipped", f"not contacted: the tracking URI expands your variables, but {_NOT_YOURS}")
     from ..tracking_server import TrackingError
 
     try:
         report = _asked(subject)
     except TrackingError as error:
         if error.kind == "unauthorized" and not subject.may_send_credentials(uri):
-            detail = f"asks for credentials, which only go to a server that you named yourself, and {_NOT_YOURS}"
-            fix = f"if it is yours: {subject.command('skill-install')} --tracking-uri URI"
+            detail = f"requires credentials, which were not sent: the tracking URI {_NOT_YOURS}"
+            fix = f"if you trust that server: {subject.command('skill-install')} --tracking-uri URI"
             return Finding("info", detail, shown, fix)
         return Finding("error", f"does not answer as it should: {error}", shown, error.fix)
     if report.version and int(report.version.partition(".")[0]) < 3:
@@ -182,13 +182,13 @@ def _variables(subject: Subject) -> dict[str, str]:
 
 
 def _could_leak(subject: Subject) -> bool:
-    """Whether the address itself would tell a server that only a project names what is in the user's variables."""
+    """Whether a tracking URI set only in the project's file expands the user's variables."""
     written = reading.variable(subject.own_entry, uris.VARIABLE)
     return uris.is_reference(written) and not subject.may_send_credentials(_uri(subject))
 
 
 def _trusted_variables(subject: Subject) -> dict[str, str]:
-    """The same, without credentials where only a project names the address."""
+    """The same variables, without credentials if only the project's file sets the tracking URI."""
     found = _variables(subject)
     if subject.may_send_credentials(found.get(uris.VARIABLE, "")):
         return found
