@@ -36,7 +36,8 @@ def test_a_signal_ends_everything(home: Home, tmp_path: Path, number: signal.Sig
     """Two stubborn servers with children of their own, and a tracking server that never answers."""
     stubborn = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     child = f"import signal, time\n{stubborn}time.sleep(600)"
-    script = f"{stubborn}born(subprocess.Popen([sys.executable, '-c', {child!r}]).pid)\ntime.sleep(600)"
+    born_then = f"born(subprocess.Popen([sys.executable, '-c', {child!r}]).pid)"
+    script = f"{stubborn}sys.stdin.readline()  # the start is over\n{born_then}\ntime.sleep(600)"
     born = with_server(home, script)
     temporary = tmp_path / "temporary"
     temporary.mkdir()

@@ -112,13 +112,10 @@ def test_the_command_is_looked_up_on_the_path_of_that_environment(fake: Fake) ->
         probe("server", [], fake.env, timeout=20)
 
 
-def test_the_working_directory_is_the_given_one(fake: Fake) -> None:
-    script = fake.write("serve([[tool(os.getcwd())]])")
-    (fake.folder / "work").mkdir()
-
-    report = probe(PYTHON, [str(script)], fake.env, timeout=20, cwd=fake.folder / "work")
-
-    assert report.tools[0].name == str(fake.folder / "work")
+def test_the_working_directory_is_the_root(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's own may be anybody's project."""
+    monkeypatch.chdir(fake.folder)
+    assert fake.probe("serve([[tool(os.getcwd())]])").tools[0].name == "/"
 
 
 def test_what_is_no_program_cannot_be_started(fake: Fake) -> None:

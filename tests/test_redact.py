@@ -134,6 +134,11 @@ def test_addresses(address: str, shown: str) -> None:
         ("ask me@example.com", "ask ***@example.com"),  # may be a token and a host
         # What is no secret:
         (
+            "http://host:5000 is down: GET http://host:5000/?q=a%40b",
+            "http://host:5000 is down: GET http://host:5000/?q=a%40b",
+        ),
+        ("Content-Type: text/html", "Content-Type: text/html"),
+        (
             "uvx mlflow-mcp@latest or mlflow-mcp[x]@0.4.1, not mcp@v2",
             "uvx mlflow-mcp@latest or mlflow-mcp[x]@0.4.1, not mcp@v2",
         ),

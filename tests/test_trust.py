@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -250,7 +251,160 @@ def test_codex_trusts_just_that_folder(traps: Traps, theirs: Web, folder: str, l
     assert bool(theirs.asked) is starts
 
 
+HIDDEN_IN = {
+    "PATH beside an address": {"env": {"PATH": "{project}/b:x://y"}},
+    "a requirement's address": {"args": ["--from", "mlflow-mcp @ file://{project}/evil", "mlflow-mcp"]},
+    "a git address": {"args": ["--with", "evil @ git+file://{project}/evil", "mlflow-mcp"]},
+    "a scheme in capitals": {"args": ["--with", "FILE://{project}/evil", "mlflow-mcp"]},
+    "a percent-encoded path": {"args": ["--with", "file://{project}/%65vil", "mlflow-mcp"]},
+    "an equals sign": {"args": ["--with-requirements={project}/x=/reqs.txt", "mlflow-mcp"]},
+    "an index": {"env": {"UV_DEFAULT_INDEX": "file://{project}/idx"}},
+    "one of several files": {"env": {"UV_OVERRIDE": "/dev/null {project}/c.txt"}},
+    "one of several folders": {"env": {"UV_FIND_LINKS": "/tmp,{project}/evil"}},
+    "a library": {"env": {"LD_PRELOAD": "/nope.so {project}/evil.so"}},
+    "a module path": {"env": {"PYTHONPATH": "{project}/evil:x://"}},
+    "a variable": {"env": {"PYTHONPATH": "${PWD}/evil"}},
+    "a relative file of an option": {"args": ["--with-requirements", "uv.toml", "mlflow-mcp"]},
+    "an empty folder on PATH": {"env": {"PATH": ":/usr/bin"}},
+}
+
+
+@pytest.mark.parametrize("members", HIDDEN_IN.values(), ids=HIDDEN_IN)
+def test_the_projects_files_are_found_however_they_are_named(
+    traps: Traps, theirs: Web, members: dict[str, Any]
+) -> None:
+    members = json.loads(json.dumps(members).replace("{project}", str(traps.project)))
+    traps.home.variable("PWD", str(traps.project))
+    traps.entry("claude", theirs.uri, **members)
+    approve(traps, "claude")
+    found = checks(traps, "claude")
+    assert "refers to files in this project" in found["approval"]["detail"]
+    assert found["approval"]["fix"].endswith("--force")
+    nothing_happened(traps, theirs)
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "TZ=Europe/Berlin",
+        "NO_PROXY=10.0.0.0/8",
+        "MLFLOW_EXPERIMENT_NAME=team/evals",
+        "MLFLOW_EXPERIMENT_NAME=evil",
+        "AWS_ROLE_ARN=arn:aws:iam::1:role/x",
+        "MLFLOW_TRACKING_SERVER_CERT_PATH=./ca.pem",
+    ],
+)
+def test_what_was_installed_with_a_variable_is_used(traps: Traps, ours: Web, variable: str) -> None:
+    """None of these makes anything of the project run."""
+    line = f"skill-install claude --scope project --no-verify --tracking-uri {ours.uri} --env {variable}"
+    traps.home.run(line)
+    assert checks(traps, "claude")["mcp-server"]["status"] == "ok"
+    assert ours.sent
+
+
+class TestCredentials:
+    @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "MLFLOW_REGISTRY_URI"])
+    def test_do_not_go_by_way_of_the_project(self, traps: Traps, theirs: Web, name: str) -> None:
+        traps.home.variable("MLFLOW_TRACKING_URI", "http://mlflow.corp.example")
+        traps.entry("claude", "http://mlflow.corp.example", env={name: theirs.uri})
+        approve(traps, "claude")
+        checks(traps, "claude")
+        traps.home.run("skill-install claude --scope project", expect=1)
+        assert theirs.sent == []
+
+    def test_the_server_of_a_strangers_address_gets_none(self, traps: Traps, theirs: Web) -> None:
+        for name in ("NETRC", "MLFLOW_TRACKING_PASSWORD", "AWS_SECRET_ACCESS_KEY", "UV_INDEX_OURS_PASSWORD"):
+            traps.home.variable(name, "hunter4")
+        uvx = traps.home.programs / "uvx"
+        uvx.write_text(uvx.read_text().replace("exec", f"[ $1 = --version ] || export -p >> {traps.ran}\nexec"))
+        traps.entry("claude", theirs.uri)
+        approve(traps, "claude")
+        assert checks(traps, "claude")["mcp-server"]["status"] == "ok"
+        assert "MLFLOW_TRACKING_URI" in traps.started
+        assert "hunter" not in traps.started
+
+    def test_in_a_servers_last_words_are_hidden(self, traps: Traps) -> None:
+        traps.home.variable("MLFLOW_TRACKING_TOKEN", "hunter3-token")
+        traps.home.run("skill-install claude --no-verify --tracking-uri", OWN)
+        traps.home.program("uvx", '#!/bin/sh\necho "error: bad credentials $MLFLOW_TRACKING_TOKEN given" >&2\nexit 1\n')
+        said = checks(traps, "claude")["mcp-server"]["detail"]
+        assert "bad credentials *** given" in said
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"command": "./uvx"},
+        {"command": "b/uvx"},
+        {"args": ["--with", "./evil", "mlflow-mcp"]},
+        {"args": ["--from", "${PWD}/evil", "mlflow-mcp"]},
+    ],
+)
+def test_a_users_own_entry_does_not_run_what_lies_in_each_project(
+    traps: Traps, ours: Web, members: dict[str, Any]
+) -> None:
+    env = {"MLFLOW_TRACKING_URI": ours.uri}
+    traps.home.write(".claude.json", {"mcpServers": {"MLflow": {**CLEAN, **members, "env": env}}})
+    found = checks(traps, "claude")
+    assert "another one in each folder" in found["approval"]["detail"]
+    nothing_happened(traps, ours)
+
+
+def test_the_users_entry_is_examined_although_a_project_has_one(traps: Traps, theirs: Web, ours: Web) -> None:
+    """Cursor takes the project's once it is switched on, which cannot be read from files."""
+    traps.home.run("skill-install cursor --no-verify --tracking-uri", ours.uri)
+    traps.entry("cursor", theirs.uri)
+    traps.home.json("skill-doctor cursor", expect=None)
+    assert ours.asked
+    assert theirs.asked == []
+
+
+class TestASkillOfTheProjects:
+    @pytest.mark.parametrize("name", ["argparse.pyc", "__pycache__/evaluations.cpython-311.pyc"])
+    def test_with_bytecode_is_not_as_released(self, traps: Traps, name: str) -> None:
+        line = f"skill-install claude --scope project --no-verify --tracking-uri {OWN}"
+        traps.home.run(line)
+        bytecode = traps.home.write(f"project/.claude/skills/accessing-mlflow/scripts/{name}", "x")
+        assert f"scripts/{name} (added)" in checks(traps, "claude")["skill"]["detail"]
+        assert "--script" not in traps.asked
+        assert f"scripts/{name} (added)" in traps.home.run(line, expect=1).output
+        traps.home.run(line + " --force")
+        assert not bytecode.exists()
+
+    def test_its_names_do_not_act_on_the_terminal(self, traps: Traps) -> None:
+        traps.home.write("project/.claude/skills/accessing-mlflow/a\nerror: run this\x1b[31m", "x")
+        (traps.project / ".cursor").symlink_to("../a\x1b]0;x\x07\nfix: run this")
+        (traps.project / ".mcp.json").symlink_to("nothing\nerror: run this\u202e")
+        for line in ("skill-install claude cursor --scope project --no-verify", "skill-doctor claude cursor --offline"):
+            output = traps.home.run(f"{line} --tracking-uri {OWN}" if "install" in line else line, expect=1).output
+            assert not any(character in output for character in "\x1b\x07\u202e")
+            assert not re.search("^ *(fix|error): run", output, re.MULTILINE)
+
+
 class TestInstallingOverAProjectsEntry:
+    def test_what_the_client_approved_is_not_what_the_user_asked_for(self, traps: Traps, ours: Web) -> None:
+        """The project's own settings may have approved it, where a folder above is trusted."""
+        file = traps.entry("claude", ours.uri, args=["--with", "evil-package", "mlflow-mcp"])
+        traps.home.variable("MLFLOW_TRACKING_URI", ours.uri)
+        approve(traps, "claude")
+        before = file.read_bytes()
+        output = traps.home.run("skill-install claude --scope project", expect=1).output
+        assert "uvx --with evil-package mlflow-mcp" in output
+        assert file.read_bytes() == before
+        nothing_happened(traps, ours)
+
+    def test_the_words_hold_what_its_variables_are(self, traps: Traps, ours: Web) -> None:
+        env = {"UV_DEFAULT_INDEX": "https://index.example/simple", "SOME_TOKEN": "hunter4"}
+        traps.entry("claude", ours.uri, env=env, cwd="/tmp")
+        output = traps.home.run(f"skill-install claude --scope project --tracking-uri {ours.uri}", expect=1).output
+        assert "UV_DEFAULT_INDEX=https://index.example/simple" in output
+        assert "hunter4" not in output
+        assert 'cwd: "/tmp"' in output
+
+    def test_a_colleagues_time_limit_needs_no_question(self, traps: Traps, ours: Web) -> None:
+        traps.entry("claude", ours.uri, env={"MLFLOW_HTTP_REQUEST_TIMEOUT": "30"})
+        traps.home.run(f"skill-install claude --scope project --no-verify --tracking-uri {ours.uri}")
+
     @pytest.mark.parametrize("members", list(DIFFERENT.values())[2:5], ids=list(DIFFERENT)[2:5])
     @pytest.mark.parametrize("client", CLIENTS)
     def test_without_a_terminal_it_is_refused(

@@ -59,7 +59,7 @@ class Layers:
     """What was started and what was connected to, all in vain."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.starts: list[tuple[list[str], str | None, Mapping[str, str]]] = []
+        self.starts: list[tuple[list[str], str, Mapping[str, str]]] = []
         self.starts_of_all = 0
         self.hosts: list[str] = []
         patch.setattr(subprocess, "Popen", self._start)
@@ -80,7 +80,7 @@ class Layers:
     ) -> NoReturn:
         words = [argv] if isinstance(argv, str) else [str(word) for word in argv]
         variables = os.environ if env is None else env
-        self.starts.append(([executable, *words], None if cwd is None else str(cwd), dict(variables)))
+        self.starts.append(([executable, *words], str(cwd or Path.cwd()), dict(variables)))
         raise FileNotFoundError(2, "started in vain", words[0])
 
     def _connect(self, _: object, address: Any) -> NoReturn:
@@ -94,7 +94,7 @@ class Layers:
         """
         found = [f"connected to {host}" for host in self.hosts if host == THEIRS]
         for words, cwd, env in self.starts:
-            if cwd is not None and Path(cwd).is_relative_to(project):
+            if Path(cwd).is_relative_to(project):
                 found.append(f"{words} in {cwd}")
             scripts = words[words.index("--script") :] if "--script" in words else []
             found += [f"{word} in {words}" for word in words if word not in scripts and _is_of(word, project)]

@@ -38,7 +38,7 @@ SKILL_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 SKILL_VERSION = re.compile(r'(?P<before>^metadata:\n(?:[ ]+.*\n)*?[ ]+version: )"(?P<version>[^"\n]*)"', re.MULTILINE)
 """Where a SKILL.md of ours states its version: `version: "X"` under `metadata:` in the frontmatter."""
 
-_NOISE = frozenset({".DS_Store", "Thumbs.db", "__pycache__"})
+_NOISE = frozenset({".DS_Store", "Thumbs.db"})
 _CHUNK = 1 << 20
 _T = TypeVar("_T")
 
@@ -133,14 +133,16 @@ def _edition(root: Path, name: str) -> str:
     return UPSTREAM + found[1] if found else ""
 
 
-def file_hashes(folder: Path) -> dict[str, str]:
+def file_hashes(folder: Path, *, bytecode: bool = False) -> dict[str, str]:
     """The SHA-256 of each file below `folder`, by its path with `/`, sorted.
+
+    `bytecode`: Python's too, which it runs in place of the source: a project may bring it.
 
     CRLF counts as LF, so that a clone made with autocrlf is still the unedited skill. Files that a system or Python
     leaves behind are not looked at. A link, or anything else that is no regular file, is hashed as what it is and
     never followed or opened. Raises BundleError for what cannot be read.
     """
-    return {name: _hash(path) for name, path in sorted(_files(folder, ""))}
+    return {name: _hash(path) for name, path in sorted(_files(folder, "", bytecode))}
 
 
 def released_version(name: str, files: Hashes, releases: Releases) -> str | None:
@@ -323,16 +325,16 @@ def _not_a_bundle(root: Path) -> BundleError:
     return BundleError(f"{root}: neither a {BUNDLE_FILE} nor a folder with a SKILL.md in it")
 
 
-def _files(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+def _files(folder: Path, prefix: str, bytecode: bool) -> Iterator[tuple[str, Path]]:
     try:
         entries = list(os.scandir(folder))
     except OSError as error:
         raise BundleError(f"{folder}: cannot be read: {error.strerror}") from None
     for entry in entries:
-        if entry.name in _NOISE or entry.name.endswith(".pyc"):
+        if entry.name in _NOISE or (not bytecode and (entry.name == "__pycache__" or entry.name.endswith(".pyc"))):
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _files(Path(entry.path), f"{prefix}{entry.name}/")
+            yield from _files(Path(entry.path), f"{prefix}{entry.name}/", bytecode)
         else:
             yield prefix + entry.name, Path(entry.path)
 

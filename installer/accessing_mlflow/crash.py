@@ -11,9 +11,6 @@ from collections.abc import Iterator
 
 from . import redact
 
-_SHORTEST_SECRET = 6
-"""Characters: shorter values occur in ordinary words."""
-
 
 def line(error: Exception) -> str:
     """Save the traceback, and return one line with its path. Only the class of `error` is shown."""
@@ -42,7 +39,7 @@ def _secrets() -> Iterator[str]:
     """The secrets in our environment and on our command line, which an exception may quote without their names."""
     given = (argument.partition("=") for argument in sys.argv)
     for name, value in [*os.environ.items(), *((name, value or name) for name, _, value in given)]:
-        if redact.is_secret_name(name) and len(value) >= _SHORTEST_SECRET:
+        if redact.is_secret_name(name) and len(value) >= redact.SHORTEST_SECRET:
             yield value
         for user, password in re.findall(r"//([^\s/?#@:]*):?(\S*)@", value):
-            yield from (part for part in (user, password) if len(part) >= _SHORTEST_SECRET)
+            yield from (part for part in (user, password) if len(part) >= redact.SHORTEST_SECRET)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import InstallerError
-from .uvx import start_folder
 
 if TYPE_CHECKING:
     import sqlite3
@@ -99,7 +98,7 @@ def fill(folder: Path, uvx: str, requirement: str, environ: Mapping[str, str], o
     before = describe(folder).runs
     try:
         variables = {**environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
-        done = run(argv, variables, cwd=start_folder(argv), timeout=_MAKE_SECONDS)
+        done = run(argv, variables, timeout=_MAKE_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise StoreError(f"the made-up runs could not be added: {error}") from error
     if done.returncode != 0:
@@ -168,7 +167,7 @@ def _make(made: Path, folder: Path, uvx: list[str], requirement: str, environ: M
     argv = [*uvx, "--from", requirement, "python", "-c", _MAKE, uri(made), str(folder)]
     variables = {**environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     try:
-        done = run(argv, variables, cwd=start_folder(argv), timeout=_MAKE_SECONDS)
+        done = run(argv, variables, timeout=_MAKE_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise StoreError(f"MLflow did not make the local store within {_MAKE_SECONDS:.0f} s") from error
     if done.returncode != 0 or not (made / FILE).exists():

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def printable(text: str) -> str:
+    """`text` with all that a terminal would act on escaped: names and targets of a project's files may be anything."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 class InstallerError(Exception):
     """An expected failure. `str()` is one line for the user; `fix` is the next step, if there is one.
 

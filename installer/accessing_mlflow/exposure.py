@@ -75,8 +75,10 @@ def is_tracked(file: Path, env: Environment) -> bool:
         return True
     variables = {name: value for name, value in env.variables.items() if not name.startswith("GIT_")}
     variables["GIT_NO_LAZY_FETCH"] = "1"  # like the option: a repository's settings name programs
-    ask = [git, "-c", "core.fsmonitor=false", "ls-files", "--error-unmatch", "--", real.name]
+    safe = ("core.fsmonitor=false", "safe.bareRepository=explicit", "protocol.allow=never")
+    options = [word for setting in safe for word in ("-c", setting)]
+    ask = [git, "-C", str(real.parent), *options, "ls-files", "--error-unmatch", "--", real.name]
     try:
-        return run(ask, variables, cwd=real.parent, timeout=_GIT_SECONDS).returncode != _NOT_TRACKED
+        return run(ask, variables, timeout=_GIT_SECONDS).returncode != _NOT_TRACKED
     except (OSError, subprocess.TimeoutExpired):
         return True

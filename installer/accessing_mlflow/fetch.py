@@ -16,7 +16,6 @@ from pathlib import Path
 
 from .errors import InstallerError
 from .processes import last_error, run
-from .uvx import ROOT, start_folder
 
 _LOOK = """
 import importlib.util, os, sys
@@ -125,7 +124,7 @@ def check_hashes(
 def _run(uv: str, arguments: list[str], environ: Mapping[str, str], echo: bool) -> str | None:
     """None where uv succeeds, otherwise what it says. Raises FetchError where it cannot be started."""
     try:
-        done = run([uv, *arguments], environ, cwd=ROOT, echo=echo)
+        done = run([uv, *arguments], environ, echo=echo)
     except OSError as error:
         raise FetchError(f"{uv} cannot be started: {error.strerror}", "install uv, then run it again") from error
     return None if done.returncode == 0 else done.stderr
@@ -138,7 +137,7 @@ def fetched(uvx: str, requirement: str, environ: Mapping[str, str], options: Seq
     """
     try:
         command = [uvx, "--offline", *options, *_python(requirement, _CHECK)]
-        done = run(command, environ, cwd=start_folder((requirement, *options)))
+        done = run(command, environ)
     except OSError:
         return False
     return done.returncode == 0
@@ -156,7 +155,7 @@ def fetch(
     variables = {**environ, "UV_COMPILE_BYTECODE": "1"}
     try:
         command = [uvx, *options, *_python(requirement, _COMPILE)]
-        done = run(command, variables, cwd=start_folder((requirement, *options)), echo=progress)
+        done = run(command, variables, echo=progress)
     except OSError as error:
         raise FetchError(f"{uvx} cannot be started: {error.strerror}", "install uv, then run it again") from error
     if done.returncode != 0:
@@ -180,7 +179,7 @@ def fetch_for_script(uv: str, script: Path, python: str, environ: Mapping[str, s
     # With --python, a `.python-version` there counts for nothing either.
     arguments = ["sync", *options, "--python", python, "--script", str(script)]
     try:
-        done = run([uv, *arguments], variables, cwd=ROOT, timeout=_SCRIPT_SECONDS)
+        done = run([uv, *arguments], variables, timeout=_SCRIPT_SECONDS)
     except OSError as error:
         raise FetchError(f"{uv} cannot be started: {error.strerror}", "install uv, then run it again") from error
     except subprocess.TimeoutExpired as error:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import InstallerError
+from .errors import InstallerError, printable
 
 Edit = Callable[[bytes | None], bytes | None]
 Announce = Callable[[bytes | None, bytes | None], None]
@@ -51,7 +51,7 @@ def check_within(path: Path, root: Path | None) -> None:
     way = (*reversed(path.parents), path)
     link = next((part for part in way if root in part.parents and part.is_symlink()), path)
     raise FileError(
-        f"{path} is outside the project: {link} resolves to {os.path.realpath(link)}",
+        f"{path} is outside the project: {link} resolves to {printable(os.path.realpath(link))}",
         f"check what {link} is for; if you do not need it, remove it",
     )
 
@@ -65,7 +65,7 @@ def read(file: Path, limit: int = LIMIT) -> bytes | None:
             return _content(stream, file, limit)
     except FileNotFoundError:
         if file.is_symlink():
-            raise FileError(f"{file} is a symlink to nothing: {os.readlink(file)}", f"rm {file}") from None
+            raise FileError(f"{file} is a symlink to nothing: {printable(os.readlink(file))}", f"rm {file}") from None
         return None
     except OSError as error:
         raise FileError(f"{file} cannot be read: {error.strerror}") from None

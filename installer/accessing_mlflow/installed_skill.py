@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from . import bundle as bundles
 from .bundle import Bundle, Skill
+from .errors import printable
 
 
 class InstalledSkill(NamedTuple):
@@ -21,8 +22,11 @@ class InstalledSkill(NamedTuple):
     differences: tuple[str, ...] = ()
 
 
-def inspect(folder: Path, skill: Skill, bundle: Bundle, recorded: Mapping[str, str] | None) -> InstalledSkill:
-    """What lies at `folder`. `recorded`: the hashes of what this program put there, where it remembers.
+def inspect(
+    folder: Path, skill: Skill, bundle: Bundle, recorded: Mapping[str, str] | None, *, of_project: bool = False
+) -> InstalledSkill:
+    """What lies at `folder`. `recorded`: the hashes of what this program put there, where it remembers. In a project's
+    folder (`of_project`), Python's bytecode counts as an edit: it may be the project's.
 
     Raises BundleError for a file that cannot be read.
     """
@@ -32,7 +36,7 @@ def inspect(folder: Path, skill: Skill, bundle: Bundle, recorded: Mapping[str, s
         return InstalledSkill("absent")
     if not folder.is_dir():
         return InstalledSkill("not-a-folder")
-    files = bundles.file_hashes(folder)
+    files = bundles.file_hashes(folder, bytecode=of_project)
     if files == skill.files:
         return InstalledSkill("same", bundle.version)
     version = bundles.released_version(skill.name, files, bundle.releases)
@@ -52,7 +56,7 @@ def _edited(
         known.insert(0, ("", recorded))
     version, nearest = max(known, key=lambda item: len(files.items() & item[1].items()))
     if recorded is None and not files.items() & nearest.items():
-        return InstalledSkill("foreign", differences=tuple(sorted(files)))
+        return InstalledSkill("foreign", differences=tuple(map(printable, sorted(files))))
     return InstalledSkill("edited", version, tuple(_differences(files, nearest)))
 
 
@@ -61,7 +65,7 @@ def _differences(files: Mapping[str, str], nearest: Mapping[str, str]) -> list[s
     result = []
     for name in sorted(files.keys() | nearest.keys()):
         if name not in nearest:
-            result.append(f"{name} (added)")
+            result.append(f"{printable(name)} (added)")
         elif name not in files:
             result.append(f"{name} (missing)")
         elif files[name] != nearest[name]:

@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import redact
 from .bundle import Tool
 from .mcp_transport import Server, ServerError
 from .processes import child
@@ -43,9 +43,7 @@ class ServerReport:
     schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-def probe(
-    command: str, args: Sequence[str], env: Mapping[str, str], *, timeout: float, cwd: Path | None = None
-) -> ServerReport:
+def probe(command: str, args: Sequence[str], env: Mapping[str, str], *, timeout: float) -> ServerReport:
     """Starts `command args` with exactly the environment `env`, initializes it and lists its tools.
 
     `command` is looked up on the PATH in `env`. `timeout`: seconds for both answers together. When this returns or
@@ -54,7 +52,7 @@ def probe(
     import mcp  # noqa: F401  # takes the better part of a second: not the server's
 
     _quiet_sdk()
-    with _started(command, args, env, cwd) as server:
+    with _started(command, args, env) as server:
         try:
             report = _in_a_thread(lambda: asyncio.run(asyncio.wait_for(_interview(server), timeout)))
         except asyncio.TimeoutError:
@@ -119,7 +117,7 @@ async def _tools(session: ClientSession) -> list[tuple[Tool, Mapping[str, Any]]]
 
 
 @contextmanager
-def _started(command: str, args: Sequence[str], env: Mapping[str, str], cwd: Path | None) -> Iterator[Server]:
+def _started(command: str, args: Sequence[str], env: Mapping[str, str]) -> Iterator[Server]:
     pipe = subprocess.PIPE
     path = env.get("PATH", os.defpath)
     found = command if os.path.dirname(command) else program(command, path)  # noqa: PTH120
@@ -129,11 +127,12 @@ def _started(command: str, args: Sequence[str], env: Mapping[str, str], cwd: Pat
     with ExitStack() as stack:
         try:
             process = stack.enter_context(
-                child([command, *args], executable=found, env=dict(env), cwd=cwd, stdin=pipe, stdout=pipe, stderr=pipe)
+                child([command, *args], executable=found, env=dict(env), stdin=pipe, stdout=pipe, stderr=pipe)
             )
         except OSError as error:
             raise ServerError(f"cannot be started: {error.strerror}: {error.filename or command}") from error
-        server = Server(process, [command, *args], started)
+        secrets = redact.secrets(env)
+        server = Server(process, [command, *args], started, secrets)
         stack.callback(server.close_input)
         yield server
 

@@ -11,7 +11,7 @@ import queue
 import shlex
 import subprocess
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
@@ -41,7 +41,9 @@ class ServerError(InstallerError):
 class Server:
     """A running server: its process, its messages, and the last that it wrote to standard error."""
 
-    def __init__(self, process: subprocess.Popen[bytes], argv: list[str], started: float) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], argv: list[str], started: float, secrets: Collection[str] = ()
+    ) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
@@ -49,6 +51,7 @@ class Server:
         self.closed = False
         self._process = process
         self._argv = argv
+        self._secrets = secrets
         self._stdout = process.stdout
         self._noise = b""
         self._writer = _Writer(process.stdin)
@@ -122,8 +125,9 @@ class Server:
 
     def error(self, reason: str) -> ServerError:
         """The error for `reason`, with the server's last words and the command to try by hand."""
-        said = last_error(self._tail.text(0.5 if self._process.poll() is not None else 0))
-        noise = redact.text(self._noise.decode("utf-8", "replace"))
+        written = self._tail.text(0.5 if self._process.poll() is not None else 0)
+        said = last_error(redact.without(written, self._secrets))
+        noise = redact.text(redact.without(self._noise.decode("utf-8", "replace"), self._secrets))
         parts = [reason, f"not MCP on its standard output: {noise!r}" if noise else "", said]
         shown = redact.entry(self._argv)
         assert isinstance(shown, list)

@@ -30,7 +30,7 @@ from .plan_pin import Planned, plan_pin
 from .request import Conflict, Context
 from .steps import UNCHANGED, EntryStep, FolderStep, Note, Plan, SkillStep, Step, installation
 from .tracking_uri import Choice
-from .trust import EntryAt, Trust
+from .trust import EntryAt
 from .uvx import Uvx
 
 
@@ -101,7 +101,7 @@ def _uvx(context: Context) -> Uvx | None:
 def _existing(client: Client, found: object, place: Entries, context: Context) -> Entry | None:
     """The entry that is there if it is ours; None where it is absent or to be replaced. Raises Conflict.
 
-    With --force, nothing is kept of a project's entry that is not approved.
+    With --force, nothing is kept of a project's entry, unless this program wrote it as it is.
     """
     server = context.bundle.server
     if found is None:
@@ -113,7 +113,7 @@ def _existing(client: Client, found: object, place: Entries, context: Context) -
         if not is_other and entries.is_ours(found, server.package):
             assert isinstance(found, dict)
             at = EntryAt(client, context.request.scope, place, server.name, found)
-            is_kept = not context.request.force or trust.may_use(at, context.env, context.record) is not Trust.NONE
+            is_kept = not (context.request.force and place.shared) or trust.is_as_installed(at, context.record)
             return client.read_entry(found) if is_kept else None
     except entries.EntryError:
         if not context.request.force:
@@ -251,7 +251,9 @@ def _skill_step(client: Client, skill: Skill, context: Context) -> SkillStep:
     folder = clients.skills_folder(client, scope, env) / skill.name
     user = user_of(client, scope, env)
     recorded = context.record.skills.get(str(folder))
-    found = installed_skill.inspect(folder, skill, context.bundle, recorded.files if recorded else None)
+    of_project = clients.skills_root(client, scope, context.env) is not None
+    known = recorded.files if recorded else None
+    found = installed_skill.inspect(folder, skill, context.bundle, known, of_project=of_project)
     if found.state == "absent":
         shared = _shared_copy(client, skill, context)
         if shared is not None:

@@ -140,10 +140,11 @@ def _skill_steps(client: Client, skill: Skill, context: Context) -> tuple[list[S
     folder = clients.skills_folder(client, scope, env) / skill.name
     me = user_of(client, scope, env)
     known = context.record.skills.get(str(folder))
-    found = installed_skill.inspect(folder, skill, context.bundle, known.files if known else None)
+    root = clients.skills_root(client, scope, env)
+    recorded = known.files if known else None
+    found = installed_skill.inspect(folder, skill, context.bundle, recorded, of_project=root is not None)
 
     def step(outcome: str, detail: str = "", *, save: bool = False) -> SkillStep:
-        root = clients.skills_root(client, scope, env)
         return SkillStep(client.name, scope, folder, None, outcome, me, save, detail, root)
 
     if found.state == "absent":

@@ -42,15 +42,19 @@ class Finished:
     stderr: str
 
 
+ROOT = Path(os.sep).absolute()
+
+
 @contextmanager
 def child(argv: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """Starts `argv` (`options` as for Popen) and ends its process group on the way out.
+    """Starts `argv` (`options` as for Popen) in the root folder and ends its process group on the way out.
 
+    The working directory may be anybody's project, whose files uv, git and version managers would go by.
     Where all of it has ended by itself that costs no time; otherwise it gets SIGTERM, then SIGKILL.
     In any thread; signals become exceptions in the main one only. Raises OSError where it cannot be started.
     """
     with _Signals() as signals, _adopting(), _Watcher() as watcher:
-        process = subprocess.Popen(argv, bufsize=0, **_own_group(), **options)
+        process = subprocess.Popen(argv, bufsize=0, **_own_group(), **{"cwd": ROOT, **options})
         _running.add(process)
         try:
             watcher.tell(str(process.pid))
@@ -84,7 +88,6 @@ def run(
     argv: Sequence[str],
     env: Mapping[str, str],
     *,
-    cwd: Path | None = None,
     timeout: float | None = None,
     echo: bool = False,
 ) -> Finished:
@@ -98,20 +101,20 @@ def run(
     tail.start()
     try:
         nothing = subprocess.DEVNULL
-        with child(argv, env=dict(env), cwd=cwd, stdin=nothing, stdout=nothing, stderr=theirs) as process:
+        with child(argv, env=dict(env), stdin=nothing, stdout=nothing, stderr=theirs) as process:
             process.wait(timeout)
     finally:
         os.close(theirs)
     return Finished(process.returncode, tail.text())
 
 
-def output(argv: Sequence[str], env: Mapping[str, str], *, timeout: float, cwd: Path | None = None) -> tuple[int, str]:
+def output(argv: Sequence[str], env: Mapping[str, str], *, timeout: float) -> tuple[int, str]:
     """The exit code of `argv` and what it prints on its standard output, without white space around it.
 
     Raises OSError where it cannot be started, `subprocess.TimeoutExpired` where it takes longer.
     """
     nothing = subprocess.DEVNULL
-    with child(argv, env=dict(env), cwd=cwd, stdin=nothing, stdout=subprocess.PIPE, stderr=nothing) as process:
+    with child(argv, env=dict(env), stdin=nothing, stdout=subprocess.PIPE, stderr=nothing) as process:
         text, _ = process.communicate(timeout=timeout)
     return process.returncode, text.decode("utf-8", "replace").strip()
 

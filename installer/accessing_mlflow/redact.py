@@ -7,11 +7,13 @@ When in doubt it hides.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 HIDDEN = "***"
 
 _SHORT = 4
+SHORTEST_SECRET = 6
+"""Characters: shorter values occur in ordinary words."""
 
 # A URL scheme. With a single slash, only well-known ones: `alice:/password@host` has none.
 _SCHEME = (
@@ -30,12 +32,18 @@ _SIGNATURE = r"(?i)(?:.*[-_])?sig(?:nature)?"
 _PAIR = r"""(?<![\w.])(?P<name>[A-Za-z_][\w.-]{0,80})=(?P<value>"[^"\n]*"|'[^'\n]*'|[^\s,;&"']+)"""
 _QUOTED_PAIR = r"""(?P<quote>["'])(?P<name>[\w.-]+)(?P=quote)\s*:\s*(?P<value>"[^"\n]*"|'[^'\n]*')"""
 _HEADER = r"(?s)(?P<name>[A-Za-z][\w-]*):\s*(?P<value>\S.*)"
-_BEARER = r"(?i)\b(Bearer)\s+(?!(?:tokens?|auth\w*|realm|error|scope)\b)[\w.~+/=-]+"
-_BASIC = r"(?i)\b(Basic)\s+([A-Za-z0-9+/_-]{3,}={0,2})"
+_BEARER = r"(?i)\b(Bearer)(?:\s+|%20|\+)(?!(?:tokens?|auth\w*|realm|error|scope)\b)[\w.~+/=-]+"
+_BASIC = r"(?i)\b(Basic)(?:\s+|%20|\+)([A-Za-z0-9+/_-]{3,}={0,2})"
 _AUTHORIZATION = (
     r"""(?i)\b((?:proxy-)?authorization["']?\s*[:=]\s*["']?(?:(?:Bearer|Basic)\s+)?)"""
     r"""(?!(?:Bearer|Basic)\s|\*|\$\{)[^\s"',;]+(?:[ ]+[^\s"',;]+)?"""
 )
+_DIGEST = r"""(?i)\b((?:proxy-)?authorization["']?\s*[:=]\s*["']?Digest)\s[^\n]*"""
+# A header such as `X-Api-Key: ...` in free text; a name without a hyphen may be prose.
+_HEADER_LINE = r"(?m)\b([A-Za-z][A-Za-z\d]*(?:-[A-Za-z\d]+)+):[ \t]*(?!\*\*\*|\$\{)(\S[^\n]*)"
+# User information with a space in the password, not `host:5000 is down, says a@b`; and percent-encoded as a whole.
+_SPACED = r"(://)([^\s/@:]+:(?!\d+(?:[/\s]|$))[^\s@/][^@]{0,200}?\s[^@]{0,200}?)@"
+_ENCODED = r"[^\s/?&=\"']+(?::|%3[Aa])[^\s/?&=\"']*?%40"
 _PLAIN_WORD = r"[A-Z]?[a-z]+|[A-Z]+"
 _PRIVATE_KEY = r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
 # Tokens of well-known services, and JSON Web Tokens: secrets under whatever name they stand.
@@ -79,7 +87,9 @@ def is_reference(text: str) -> bool:
 
 def uri(text: str) -> str:
     """The address without its userinfo and without the values of query parameters with secret names."""
+    text = re.sub(_ENCODED, f"{HIDDEN}%40", text) if "%40" in text else text
     if "@" in text:
+        text = re.sub(_SPACED, rf"\1{HIDDEN}@", text)
         text = re.sub(r"\S+", lambda match: _hide_userinfo(match[0]), text)
     return re.sub(_QUERY, _hide_parameter, text) if "=" in text else text
 
@@ -91,9 +101,16 @@ def text(text: str) -> str:
     a secret name, and in the well-known forms of tokens and private keys.
     """
     text = re.sub(_BEARER, rf"\1 {HIDDEN}", uri(text))
+    text = re.sub(_DIGEST, rf"\1 {HIDDEN}", text)
     text = re.sub(_AUTHORIZATION, rf"\1{HIDDEN}", re.sub(_BASIC, _hide_basic, text))
+    text = re.sub(_HEADER_LINE, _hide_header, text)
     text = re.sub(_QUOTED_PAIR, _hide_pair, re.sub(_PAIR, _hide_pair, text))
     return re.sub(_TOKEN, HIDDEN, re.sub(_PRIVATE_KEY, HIDDEN, text))
+
+
+def secrets(variables: Mapping[str, str]) -> list[str]:
+    """The values of variables with secret names, but for those so short that they occur in ordinary words."""
+    return [value for name, value in variables.items() if is_secret_name(name) and len(value) >= SHORTEST_SECRET]
 
 
 def without(text: str, secrets: Iterable[str]) -> str:
@@ -178,6 +195,11 @@ def _argument(value: str) -> str:
     if match and is_secret_name(match["name"]):
         return value[: match.start("value")] + str(_secret(match["value"]))
     return text(value)
+
+
+def _hide_header(match: re.Match[str]) -> str:
+    name = match[1]
+    return f"{name}: {HIDDEN}" if is_secret_name(name) or name.lower() == "set-cookie" else match[0]
 
 
 def _hide_userinfo(word: str) -> str:

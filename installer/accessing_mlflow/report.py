@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from . import redact, tracking_uri
 from .clients import CLIENTS
 from .environment import Environment
-from .errors import InstallerError
+from .errors import InstallerError, printable
 from .hints import runnable
 from .steps import UNCHANGED, EntryStep, Note, Plan, SkillStep, Step
 
@@ -300,7 +300,7 @@ def _result_data(result: Result, env: Environment) -> dict[str, Any]:
 
 def error_data(command: str, version: str, error: InstallerError, env: Environment | None) -> dict[str, Any]:
     """The document of `--json` for a run that was refused or failed. `env`: None where that is what failed."""
-    text = redact.text(str(error))
+    text = "\n".join(map(printable, redact.text(str(error)).split("\n")))
     return {
         "schema": SCHEMA,
         "command": command,

@@ -7,28 +7,46 @@ in docs/security.md.
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
-from . import approval, bundle, project, reading, tracking_uri
+from . import approval, bundle, project, reading, redact, tracking_uri
 from .clients import Client, Entries
+from .entry import LIMITS
 from .environment import Environment
 from .errors import InstallerError
 from .record import Record
 
+_RUNS = r"(?i)(UV|PYTHON|LD|DYLD)"
+"""How variables begin by which programs find what they run."""
+_CREDENTIALS = r"(?i)NETRC|MLFLOW_TRACKING_(USERNAME|CLIENT_CERT_PATH|AWS_SIGV4|AUTH)|(AWS|DATABRICKS|AZURE|GOOGLE)_.*"
+_PACKAGE_OPTIONS = ("--from", "--with", "-w")
+_BETWEEN_PATHS = r"[\s,;:=@'\"|]+"
+_NO_PATH = r"(?!\.{1,2}[/\\])"
+"""A value of a variable that nobody runs: only a leading `./` makes it a path (`TZ=Europe/Berlin`)."""
+_THIS_FOLDER = r"(^|=|file:)\.{1,2}([/\\]|$)|\$\{(env:)?(workspaceFolder|PWD|OLDPWD)\b"
+
 
 class Trust(Enum):
-    """What may be done with an entry."""
+    """What may be done with an entry; where it may only be looked at, the value says why."""
 
     OWN = "own"
     """It lies in a file of the user's own."""
     APPROVED = "approved"
     """It lies in a project's file, and the user approved it in the client, or had it installed by this program."""
-    NONE = "none"
-    """It lies in a project's file, and may only be looked at."""
+    PENDING = "comes with this project"
+    NAMES_FILE = "refers to files in this project"
+    RELATIVE = "names a path that is another one in each folder"
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the entry may be started, and its tracking server contacted."""
+        return self in (Trust.OWN, Trust.APPROVED)
 
 
 class EntryAt(NamedTuple):
@@ -42,14 +60,14 @@ class EntryAt(NamedTuple):
 
 
 def may_use(at: EntryAt, env: Environment, record: Record) -> Trust:
-    """What may be done with an entry. One that refers to files in the project is never used, even if approved."""
+    """What may be done with an entry. One that runs files of the project is never used, even if approved."""
     if not at.place.shared:
-        return Trust.OWN
-    if names_project_file(at, env):
-        return Trust.NONE
-    if is_as_installed(at, record) or approval.verdict(at.client, at.scope, at.name, env).state == "approved":
-        return Trust.APPROVED
-    return Trust.NONE
+        return Trust.RELATIVE if _depends_on_folder(at) else Trust.OWN
+    installed = is_as_installed(at, record)
+    if names_project_file(at, env, installed=installed):
+        return Trust.NAMES_FILE
+    approved = installed or approval.verdict(at.client, at.scope, at.name, env).state == "approved"
+    return Trust.APPROVED if approved else Trust.PENDING
 
 
 def is_as_installed(at: EntryAt, record: Record) -> bool:
@@ -59,8 +77,31 @@ def is_as_installed(at: EntryAt, record: Record) -> bool:
 
 
 def may_send_credentials(at: EntryAt, uri: str, env: Environment, record: Record) -> bool:
-    """Whether a server at `uri`, the entry's expanded tracking URI, may receive the user's credentials."""
-    return not at.place.shared or is_as_installed(at, record) or is_own_address(uri, at.name, env)
+    """Whether a server at `uri`, the entry's expanded tracking URI, may receive the user's credentials.
+
+    Of a project's entry only where it does nothing but to name that server: a proxy, say, would get them too.
+    """
+    if not at.place.shared or is_as_installed(at, record):
+        return True
+    return _is_plain(at) and is_own_address(uri, at.name, env)
+
+
+def _is_plain(at: EntryAt) -> bool:
+    if not isinstance(at.entry, dict):
+        return False
+    entry = at.client.read_entry(at.entry)
+    args, variables = entry.get("args"), entry.get("env") or {}
+    known = {tracking_uri.VARIABLE, *LIMITS}
+    return isinstance(args, list) and len(args) == 1 and isinstance(variables, dict) and variables.keys() <= known
+
+
+def without_credentials(variables: Mapping[str, str]) -> dict[str, str]:
+    """`variables` without what a tracking server, or a proxy before it, would be sent of the user's."""
+    return {
+        name: value
+        for name, value in variables.items()
+        if not (redact.is_secret_name(name) or re.fullmatch(_CREDENTIALS, name))
+    }
 
 
 def is_own_uri(client: Client, uri: str, name: str, env: Environment) -> bool:
@@ -89,7 +130,7 @@ def may_run_skill(folder: Path, env: Environment, record: Record) -> bool:
     except InstallerError:  # no project here
         return True
     known = record.skills.get(str(folder))
-    return known is not None and known.files == bundle.file_hashes(folder)
+    return known is not None and known.files == bundle.file_hashes(folder, bytecode=True)
 
 
 def program(name: str, path: str) -> str | None:
@@ -98,48 +139,94 @@ def program(name: str, path: str) -> str | None:
     return shutil.which(name, path=os.pathsep.join(folders)) if folders else None
 
 
-def names_project_file(at: EntryAt, env: Environment) -> bool:
-    """Whether an entry's command, arguments or variables refer to a file or folder in the project."""
+def names_project_file(at: EntryAt, env: Environment, *, installed: bool) -> bool:
+    """Whether an entry's command, arguments or variables refer to a file or folder in the project.
+
+    `installed`: this program wrote the entry as it is. Then only what may be run counts, not a certificate, say.
+    """
     if not isinstance(at.entry, dict):
         return False
-    entry, folder = at.client.read_entry(at.entry), at.place.within or env.cwd
     filled = env._replace(variables=reading.client_variables(at.client, env))
+    project_folder = at.place.within or env.cwd
+    folders = {project_folder, Path(os.path.realpath(project_folder)), env.cwd}
+    texts = _texts(at.client.read_entry(at.entry), installed=installed)
     return any(
-        _is_in(at.client.expand(text, filled), folder, env.cwd, must_exist=must_exist)
-        for text, must_exist in _paths(entry)
+        _leads_into(folders, text) or (kind is not None and _is_relative(folders, text, kind))
+        for text, kind in ((at.client.expand(text, filled), kind) for text, kind in texts)
     )
 
 
-def _paths(entry: dict[str, Any]) -> Iterator[tuple[str, bool]]:
-    """Possible paths in an entry, and whether one without a separator counts only if it exists."""
+class _Kind(Enum):
+    """Which relative paths count in a text."""
+
+    PATH = "all"
+    FILE = "those of files that are there, a bare name included"
+    WORD = "those with a separator that are there: a bare name is that of a package"
+
+
+def _texts(entry: dict[str, Any], *, installed: bool) -> Iterator[tuple[str, _Kind | None]]:
+    """The texts of an entry that may hold paths, and which relative ones count in each; None: none of them."""
     command, args, variables = entry.get("command"), entry.get("args"), entry.get("env")
-    if isinstance(command, str) and os.path.dirname(command.replace("\\", "/")):  # noqa: PTH120  # no bare name
-        yield command, False
+    if isinstance(command, str):
+        yield command, _Kind.PATH if os.path.dirname(command.replace("\\", "/")) else None  # noqa: PTH120
     texts = [arg for arg in args if isinstance(arg, str)] if isinstance(args, list) else []
     for before, arg in zip(["", *texts], texts, strict=False):
-        if "/" in arg.replace("\\", "/") or before.startswith("-"):  # any other may be the name of a package
-            yield arg.rpartition("=")[2] if arg.startswith("-") else arg, True
+        option = arg if arg.startswith("-") else before
+        is_file = option.startswith("-") and option.partition("=")[0] not in _PACKAGE_OPTIONS
+        yield arg, _Kind.FILE if is_file else _Kind.WORD
     for name, value in variables.items() if isinstance(variables, dict) else ():
-        for part in value.split(os.pathsep) if isinstance(value, str) and "://" not in value else ():
-            yield part, name != "PATH"
+        if not isinstance(value, str):
+            continue
+        if name == "PATH":
+            yield from ((part, _Kind.PATH) for part in value.split(os.pathsep))
+        elif re.match(_RUNS, name):
+            yield value, _Kind.FILE
+        elif not installed:
+            yield value, None if re.match(_NO_PATH, value) else _Kind.WORD
 
 
-def _is_in(text: str, folder: Path, cwd: Path, *, must_exist: bool) -> bool:
-    """Whether `text`, as a path, leads into `folder`, or is relative and so may do so."""
-    plain = text.replace("\\", "/").removeprefix("file://")
-    if "://" in plain or (must_exist and "/" not in plain and not _exists(cwd / plain)):
-        return False
-    if not os.path.isabs(plain):  # noqa: PTH117
-        return plain != "" or not must_exist
-    tops = (folder, Path(os.path.realpath(folder)))
-    return any(Path(path).is_relative_to(top) for top in tops for path in (os.path.normpath(plain), _real(plain)))
+def _leads_into(folders: Collection[Path], text: str) -> bool:
+    """Whether `text` holds an absolute path in one of `folders`, as it is spelled or by links."""
+    for form in {text, unquote(text)}:
+        plain = form.replace("\\", "/")
+        if any(re.search(rf"(?i){re.escape(str(folder))}(?![\w.-])", plain) for folder in folders):
+            return True
+        for piece in filter(os.path.isabs, re.split(_BETWEEN_PATHS, plain)):
+            paths = (Path(os.path.normpath(piece)), _real(piece))
+            if any(path.is_relative_to(folder) for path in paths for folder in folders):
+                return True
+    return False
 
 
-def _real(path: str) -> str:
+def _is_relative(folders: Collection[Path], text: str, kind: _Kind) -> bool:
+    """Whether `text` holds a relative path that counts."""
+    plain = text.replace("\\", "/")
+    if kind is _Kind.PATH:
+        return not os.path.isabs(plain)  # noqa: PTH117
+    pieces = [piece for piece in re.split(_BETWEEN_PATHS, plain) if piece and not os.path.isabs(piece)]  # noqa: PTH117
+    return any(
+        re.match(r"\.{1,2}(/|$)", piece)
+        or (("/" in piece or kind is _Kind.FILE) and any(_exists(folder / piece) for folder in folders))
+        for piece in pieces
+    )
+
+
+def _depends_on_folder(at: EntryAt) -> bool:
+    """Whether an entry of the user's own runs something else in each folder, and so a file of any project's."""
+    entry = at.client.read_entry(at.entry) if isinstance(at.entry, dict) else {}
+    command, args = entry.get("command"), entry.get("args")
+    words = [word for word in (args if isinstance(args, list) else []) if isinstance(word, str)]
+    if isinstance(command, str) and os.path.dirname(command) and not re.match(r"[/~$]|\w:", command):  # noqa: PTH120
+        return True
+    texts = [command, *words] if isinstance(command, str) else words
+    return any(re.search(_THIS_FOLDER, text) for text in texts)
+
+
+def _real(path: str) -> Path:
     try:
-        return os.path.realpath(path)
+        return Path(os.path.realpath(path))
     except (OSError, ValueError):  # a null byte, say
-        return os.path.normpath(path)
+        return Path(os.path.normpath(path))
 
 
 def _exists(path: Path) -> bool:

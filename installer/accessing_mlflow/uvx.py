@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,20 +13,6 @@ from .errors import InstallerError
 
 # uv keeps throw-away environments in buckets of its cache, wherever the cache is.
 _UV_BUCKET = re.compile(r"(archive|environments|builds)-v\d+")
-
-
-ROOT = Path(os.sep).absolute()
-"""Where uv is started: elsewhere it runs the Python of any `.venv` and reads `uv.toml` and `.python-version`, which may
-come from an untrusted project (measured with uv 0.13.9)."""
-
-
-def start_folder(arguments: Sequence[str]) -> Path | None:
-    """Where to start uvx: ROOT, or None for the working directory if `arguments` contain a relative path.
-
-    uvx, unlike `uv run` and `uv sync`, runs no `.venv` that it finds there (measured with uv 0.13.9).
-    """
-    relative = any(re.match(r"\.{1,2}[/\\]", argument.rpartition("=")[2]) for argument in arguments)
-    return None if relative else ROOT
 
 
 class Uvx(NamedTuple):
@@ -126,7 +112,7 @@ def _python(uvx: Uvx, wanted: str, variables: dict[str, str], *options: str) -> 
 
     command = [uv(uvx.path), "python", "find", "--system", "--no-project", "--no-python-downloads", "--no-cache"]
     try:
-        code, found = output([*command, *options, wanted], variables, timeout=_PYTHON_SECONDS, cwd=ROOT)
+        code, found = output([*command, *options, wanted], variables, timeout=_PYTHON_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return found if code == 0 else ""

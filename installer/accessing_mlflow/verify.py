@@ -16,7 +16,7 @@ from .errors import InstallerError
 from .pin import Pin
 from .record import Record
 from .steps import Plan
-from .trust import EntryAt, Trust
+from .trust import EntryAt
 
 if TYPE_CHECKING:
     from .apply import MakePlans
@@ -43,7 +43,7 @@ def comparing(
         for plan in plans:
             if plan.uvx is None:  # a removal
                 continue
-            if plan.entry.place.shared and trust.names_project_file(_entry_at(plan), env):
+            if not _may_start(plan, env):
                 continue
             wanted = _wanted(plan, env, bundle)
             if wanted.pin is not None and wanted not in compared:
@@ -129,8 +129,9 @@ def prepare(
     from . import embedded_store, fetch
 
     assert plan.uvx is not None, "an installation that is verified has found uvx"
-    if trust.may_use(_entry_at(plan), env, record) is Trust.NONE:
-        finding = Finding("skipped", "the entry refers to files in this project: nothing was fetched for it")
+    trusted = trust.may_use(_entry_at(plan), env, record)
+    if not trusted.is_usable:
+        finding = Finding("skipped", f"the entry {trusted.value}: nothing was fetched for it")
         yield Result("fetch", plan.client.name, plan.scope, finding)
         return
     uvx = str(plan.uvx.path)
@@ -156,6 +157,14 @@ def prepare(
     except InstallerError as error:
         finding = Finding("error", redact.text(str(error)), fix=error.fix)
         yield Result("fetch", plan.client.name, plan.scope, finding)
+
+
+def _may_start(plan: Plan, env: Environment) -> bool:
+    """Whether the entry, once it is installed, may be started: it runs no files of the project."""
+    at = _entry_at(plan)
+    if at.place.shared:
+        return not trust.names_project_file(at, env, installed=True)
+    return trust.may_use(at, env, Record()).is_usable
 
 
 def _entry_at(plan: Plan) -> EntryAt:

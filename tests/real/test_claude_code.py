@@ -92,7 +92,7 @@ class TestScopes:
 
 class TestEntry:
     def test_who_followed_the_old_instructions(self, claude: Machine, mlflow_server: str) -> None:
-        """The entry in settings.json is dead; its tracking URI is taken from there."""
+        """The entry in settings.json is dead; its tracking URI is shown, with the command that takes it."""
         project = repository(claude)
         env = {"MLFLOW_TRACKING_URI": mlflow_server}
         entry = {"command": "uvx", "args": ["mlflow-mcp"], "env": env}
@@ -100,7 +100,8 @@ class TestEntry:
         assert listed(claude, project) == ""
         assert "skill-install claude" in claude.run("skill-doctor", "claude", "--offline", cwd=project, expect=1)
         output = claude.install("claude", cwd=project)
-        assert f"{mlflow_server} (from " in output
+        assert f"skill-install claude --tracking-uri {mlflow_server}" in output
+        claude.install("claude", "--tracking-uri", mlflow_server, cwd=project)
         assert "Claude Code ignores mcpServers in ~/project/.claude/settings.json" in output
         assert CONNECTED in listed(claude, project)
 

@@ -45,7 +45,7 @@ def test_a_clone_is_ready_after_one_approval(
     colleague = with_home(claude, "colleague")
     clone = colleague.home / "clone"
     colleague.run("git", "clone", "--quiet", str(project), str(clone))
-    proof = colleague.run(*IN_A_CLONE.split(), cwd=clone)
+    proof = colleague.run(*command_line(IN_A_CLONE, mlflow_server), cwd=clone)
     assert "starts (40 tools" in proof
     assert "answers (MLflow" in proof
     assert colleague.run("git", "status", "--short", cwd=clone) == ""

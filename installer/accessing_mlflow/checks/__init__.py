@@ -111,8 +111,16 @@ def _jobs(subjects: Sequence[Subject], *, verbose: bool) -> Iterator[tuple[Check
     for client in dict.fromkeys(subject.client.name for subject in subjects):
         scopes = [subject for subject in subjects if subject.client.name == client]
         for check in (check for check in CHECKS if verbose or not check.verbose):
-            for subject in scopes if check.per == "scope" else scopes[:1]:
+            for subject in {"scope": scopes, "winner": list(_winners(scopes))}.get(check.per, scopes[:1]):
                 yield check, subject
+
+
+def _winners(scopes: Sequence[Subject]) -> Iterator[Subject]:
+    """The entry that the client takes; where that may only be looked at, the one it takes without it too."""
+    for subject in scopes:
+        yield subject
+        if subject.may_use:
+            return
 
 
 def _looked(check: Check, subject: Subject, *, offline: bool) -> Result | None:

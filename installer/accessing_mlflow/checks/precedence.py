@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from .. import approval as approvals
-from .. import clients, reading, trust
+from .. import clients, reading
 from ..clients import Entries
 from ..errors import InstallerError
+from ..trust import Trust
 from .subject import Finding, Subject
 
 
@@ -68,8 +69,8 @@ def approval(subject: Subject) -> Finding | None:
         detail, fix = (detail, rules.how) if subject.may_use else (f"{detail}: {_UNTOUCHED}", _to_approve(subject))
         return Finding("warning", detail, str(subject.place.file), fix)
     if found.is_used:
-        what = "refers to files in this project" if _names_file(subject) else "comes with this project"
-        return Finding("warning", f"the entry {what}: {_UNTOUCHED}", str(subject.place.file), _to_approve(subject))
+        detail = f"the entry {subject.trust.value}: {_UNTOUCHED}"
+        return Finding("warning", detail, str(subject.place.file), _to_approve(subject))
     if found.key == "disabledMcpServers":
         detail = f"{name} is switched off in this project"
         return Finding("error", detail, str(found.file), f"start {title} here, and switch {name} on under /mcp")
@@ -81,16 +82,12 @@ def approval(subject: Subject) -> Finding | None:
 _UNTOUCHED = "the server was not started, and its tracking server was not contacted"
 
 
-def _names_file(subject: Subject) -> bool:
-    name = subject.bundle.server.name
-    at = trust.EntryAt(subject.client, subject.scope, subject.place, name, subject.entry)
-    return trust.names_project_file(at, subject.env)
-
-
 def _to_approve(subject: Subject) -> str:
-    """How the user approves of a project's entry: in the client, where that can be read, or by installing it."""
+    """How to make the entry one that may be started: approve it in the client where that can be read, or install it."""
     rules, install = subject.client.approval, f"{subject.command('skill-install')} --tracking-uri URI"
-    if _names_file(subject):
+    if subject.trust is Trust.RELATIVE:
+        return "write absolute paths into the entry"
+    if subject.trust is Trust.NAMES_FILE:
         return f"review the entry, then replace it, with your own tracking URI: {install} --force"
     if rules is None:
         return f"review the entry, then install it, with your own tracking URI: {install}"

@@ -5,24 +5,26 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import redact
-from .. import tracking_uri as uris
+from .. import trust
 from ..entry import Entry
 from ..environment import absolute
-from ..uvx import own_folders, start_folder
+from ..uvx import own_folders
 from .skill import skill_folders
 from .subject import Finding, Subject
 
 if TYPE_CHECKING:
     from ..mcp_server import ServerReport
 
-NOT_APPROVED = "the entry comes with this project and may not be used (see the line `approval`)"
-"""Why a check was skipped; the check `approval` has the remedy."""
+
+def not_usable(subject: Subject) -> Finding:
+    """What a check finds of an entry that may only be looked at; the check `approval` has the remedy."""
+    return Finding("skipped", f"the entry {subject.trust.value} (see approval)")
+
 
 _TEXT_LIMIT = 1 << 20
 _MOST_FILES = 200
@@ -39,7 +41,7 @@ def mcp_server(subject: Subject) -> Finding | None:
     if subject.own_entry is None:
         return None
     if not subject.may_use:
-        return Finding("skipped", NOT_APPROVED)
+        return not_usable(subject)
     from .. import mcp_server as servers
 
     try:
@@ -68,13 +70,12 @@ def started(subject: Subject) -> ServerReport:
     assert found is not None
     command = subject.expand(found["command"])
     args = [subject.expand(arg) for arg in found.get("args", [])]
-    folder = start_folder(args) if Path(command).stem in ("uv", "uvx") else None
     patience = min(max(limit(subject), subject.client.start_limit.seconds), LONGEST)
 
     def ask() -> ServerReport:
         with tempfile.TemporaryDirectory(prefix="accessing-mlflow-") as home:
             variables = variables_of_start(found, subject, home)
-            return servers.probe(command, args, variables, timeout=patience, cwd=folder)
+            return servers.probe(command, args, variables, timeout=patience)
 
     return subject.memory.once("mcp-server", ask)
 
@@ -159,22 +160,12 @@ def variables_of_start(entry: Entry, subject: Subject, home: str) -> dict[str, s
     """
     given = client_variables(subject)
     if os.name == "nt":
-        return without_credentials(absolute({**given, **entry_variables(entry, subject)}, subject.env.cwd), subject)
+        found = absolute({**given, **entry_variables(entry, subject)}, subject.env.cwd)
+        return found if subject.may_send_credentials else trust.without_credentials(found)
     moved = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"), home)
     own = own_folders(subject.env._replace(variables=given))
     found = absolute({**given, **own, **entry_variables(entry, subject), **moved}, subject.env.cwd)
-    return without_credentials(found, subject)
-
-
-def without_credentials(variables: Mapping[str, str], subject: Subject) -> dict[str, str]:
-    """Remove MLflow credentials from a server's `variables` unless they may be sent to its tracking URI."""
-    if subject.may_send_credentials(variables.get(uris.VARIABLE, "")):
-        return dict(variables)
-    return {
-        name: value
-        for name, value in variables.items()
-        if not (name.startswith(("MLFLOW_", "DATABRICKS_")) and redact.is_secret_name(name))
-    }
+    return found if subject.may_send_credentials else trust.without_credentials(found)
 
 
 def client_variables(subject: Subject) -> dict[str, str]:

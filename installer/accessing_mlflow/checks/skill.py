@@ -36,7 +36,9 @@ def skill(subject: Subject) -> Finding | None:
 
 def _skill(source: Skill, folder: Path, subject: Subject) -> Finding:
     known = subject.record.skills.get(str(folder))
-    found = installed_skill.inspect(folder, source, subject.bundle, known.files if known else None)
+    of_project = clients.skills_root(subject.client, subject.scope, subject.env) is not None
+    recorded = known.files if known else None
+    found = installed_skill.inspect(folder, source, subject.bundle, recorded, of_project=of_project)
     path, fix = str(folder), subject.command("skill-install")
     if found.state == "same":
         return Finding("ok", f"{source.name} {subject.bundle.version}".strip(), path)

@@ -6,10 +6,11 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .. import approval, clients, reading, trust
+from .. import approval, clients, reading, tracking_uri, trust
 from .. import entry as entries
 from ..bundle import Bundle
 from ..clients import Client, Entries
@@ -100,11 +101,20 @@ class Subject:
     @property
     def may_use(self) -> bool:
         """Whether the entry may be started, and its tracking server asked."""
-        return self.trust is not Trust.NONE
+        return self.trust.is_usable
 
-    def may_send_credentials(self, uri: str) -> bool:
-        """Whether a tracking server at `uri`, the entry's, may get the user's credentials."""
-        return trust.may_send_credentials(self._entry_at(), uri, self.env, self.record)
+    @property
+    def tracking_uri(self) -> str:
+        """The tracking URI that the server gets from entry and client, filled in."""
+        written = reading.variable(self.own_entry, tracking_uri.VARIABLE)
+        return self.expand(written) if written else self.variables.get(tracking_uri.VARIABLE, "")
+
+    @property
+    def may_send_credentials(self) -> bool:
+        """Whether the entry's tracking server may get the user's credentials."""
+        at = self._entry_at()
+        ask = partial(trust.may_send_credentials, at, self.tracking_uri, self.env, self.record)
+        return self.memory.once("credentials", ask)
 
     def _entry_at(self) -> EntryAt:
         try:

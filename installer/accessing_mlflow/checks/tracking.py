@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from .. import reading, redact
+from .. import reading, redact, trust
 from .. import tracking_uri as uris
 from ..errors import InstallerError
-from .server import NOT_APPROVED, client_variables, entry_variables
+from .server import client_variables, entry_variables, not_usable
 from .subject import Finding, Subject
 
 if TYPE_CHECKING:
     from ..tracking_server import TrackingReport
 
 ANSWER_LIMIT = 5.0
-_NOT_YOURS = "is set only in the project's file"
 
 
 def tracking_server(subject: Subject) -> Finding | None:
@@ -31,7 +30,7 @@ def tracking_server(subject: Subject) -> Finding | None:
     if found is None:
         return None
     if not subject.may_use:
-        return Finding("skipped", NOT_APPROVED)
+        return not_usable(subject)
     uri = _uri(subject)
     shown = redact.uri(uri)
     if uris.is_reference(reading.variable(found, uris.VARIABLE)) and (not uri or uris.is_reference(uri)):
@@ -41,14 +40,14 @@ def tracking_server(subject: Subject) -> Finding | None:
     if not _is_http(uri):
         return Finding("skipped", "only HTTP servers and SQLite stores are asked", shown) if uri else None
     if _could_leak(subject):
-        return Finding("skipped", f"not contacted: the tracking URI expands your variables, but {_NOT_YOURS}")
+        return Finding("skipped", "not contacted: the project's tracking URI expands your variables")
     from ..tracking_server import TrackingError
 
     try:
         report = _asked(subject)
     except TrackingError as error:
-        if error.kind == "unauthorized" and not subject.may_send_credentials(uri):
-            detail = f"requires credentials, which were not sent: the tracking URI {_NOT_YOURS}"
+        if error.kind == "unauthorized" and not subject.may_send_credentials:
+            detail = "requires credentials, which a project's entry is not given"
             fix = f"if you trust that server: {subject.command('skill-install')} --tracking-uri URI"
             return Finding("info", detail, shown, fix)
         return Finding("error", f"does not answer as it should: {error}", shown, error.fix)
@@ -184,16 +183,14 @@ def _variables(subject: Subject) -> dict[str, str]:
 def _could_leak(subject: Subject) -> bool:
     """Whether a tracking URI set only in the project's file expands the user's variables."""
     written = reading.variable(subject.own_entry, uris.VARIABLE)
-    return uris.is_reference(written) and not subject.may_send_credentials(_uri(subject))
+    return uris.is_reference(written) and not subject.may_send_credentials
 
 
 def _trusted_variables(subject: Subject) -> dict[str, str]:
-    """The same variables, without credentials if only the project's file sets the tracking URI."""
+    """The same variables, without credentials where the project's entry is not given any."""
     found = _variables(subject)
-    if subject.may_send_credentials(found.get(uris.VARIABLE, "")):
-        return found
-    return {name: value for name, value in found.items() if name != "NETRC" and not redact.is_secret_name(name)}
+    return found if subject.may_send_credentials else trust.without_credentials(found)
 
 
 def _trusted_home(subject: Subject) -> Path:
-    return subject.env.home if subject.may_send_credentials(_uri(subject)) else Path(os.devnull)
+    return subject.env.home if subject.may_send_credentials else Path(os.devnull)
