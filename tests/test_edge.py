@@ -123,7 +123,7 @@ class TestLostOutput:
         assert (home.path / ".claude.json").exists() is line.startswith(INSTALL)
 
     def test_with_none_at_all_a_server_is_started_and_nobody_is_asked(self, home: Home) -> None:
-        home.program("uvx", "#!/bin/sh\ntouch $HOME/started\n")
+        home.program("uvx", '#!/bin/sh\ntouch "$HOME/started"\n')
         assert shell("skill-install claude <&- >&- 2>&-").returncode == 0
         assert (home.path / "started").exists()
         assert "MLFLOW_TRACKING_URI" in str(home.read(".claude.json"))

@@ -176,7 +176,7 @@ class TestTheDoctor:
     def test_a_project_above_or_below_is_not_approved_with_this_one(self, traps: Traps, theirs: Web) -> None:
         traps.home.run("skill-install claude --scope project --no-verify --tracking-uri", OWN)
         traps.home.write("project/nested/.mcp.json", {"mcpServers": {"MLflow": {**CLEAN, "command": "./uvx"}}})
-        traps.home.program("uvx", f"#!/bin/sh\necho >> {traps.ran}\n", traps.project / "nested")
+        traps.home.program("uvx", f'#!/bin/sh\necho >> "{traps.ran}"\n', traps.project / "nested")
         nested = traps.home.cd("project/nested")
         checks(traps, "claude")
         (nested / ".git").mkdir()
@@ -196,12 +196,12 @@ class TestTheDoctor:
         traps.home.variable("PATH", os.pathsep.join(folders))
         (traps.project / ".git").rmdir()
         subprocess.run(["git", "init", "--quiet", str(traps.project)], check=True)
-        monitor = traps.home.program("monitor", f"#!/bin/sh\necho monitor >> {traps.ran}\n", traps.project)
+        monitor = traps.home.program("monitor", f'#!/bin/sh\necho monitor >> "{traps.ran}"\n', traps.project)
         traps.entry("claude", theirs.uri, env={"SOME_TOKEN": "hunter2"})
         subprocess.run(["git", "add", ".mcp.json"], check=True, cwd=traps.project)
         subprocess.run(["git", "config", "core.fsmonitor", str(monitor)], check=True, cwd=traps.project)
         approve(traps, "claude")
-        traps.home.program("git", f"#!/bin/sh\necho git >> {traps.ran}\n", traps.project)
+        traps.home.program("git", f'#!/bin/sh\necho git >> "{traps.ran}"\n', traps.project)
         traps.home.variable("PATH", os.pathsep.join([".", *folders]))
         assert "git tracks this file" in checks(traps, "claude")["secrets"]["detail"]
         assert traps.started == ""
@@ -316,7 +316,7 @@ class TestCredentials:
         for name in ("NETRC", "MLFLOW_TRACKING_PASSWORD", "AWS_SECRET_ACCESS_KEY", "UV_INDEX_OURS_PASSWORD"):
             traps.home.variable(name, "hunter4")
         uvx = traps.home.programs / "uvx"
-        uvx.write_text(uvx.read_text().replace("exec", f"[ $1 = --version ] || export -p >> {traps.ran}\nexec"))
+        uvx.write_text(uvx.read_text().replace("exec", f'[ $1 = --version ] || export -p >> "{traps.ran}"\nexec'))
         traps.entry("claude", theirs.uri)
         approve(traps, "claude")
         assert checks(traps, "claude")["mcp-server"]["status"] == "ok"

@@ -65,14 +65,14 @@ def lay(home: Home, python: str) -> Traps:
     outside = home.path.parent
     server, ran, calls = outside / "server.py", outside / "ran", outside / "calls"
     server.write_text(SERVER)
-    good = f'echo "$0 $*" >> {calls}\ncase "$*" in\n  *--from*) exit 0;;\nesac\n'
-    home.program("uvx", f"#!/bin/sh\n{good}exec {python} {server}\n")
-    home.program("uv", f'#!/bin/sh\necho "$0 $*" >> {calls}\n')
+    good = f'echo "$0 $*" >> "{calls}"\ncase "$*" in\n  *--from*) exit 0;;\nesac\n'
+    home.program("uvx", f'#!/bin/sh\n{good}exec "{python}" "{server}"\n')
+    home.program("uv", f'#!/bin/sh\necho "$0 $*" >> "{calls}"\n')
     home.write(".mlflow/credentials", "[mlflow]\nmlflow_tracking_username=user\nmlflow_tracking_password=hunter2\n")
     home.variable("MLFLOW_TRACKING_TOKEN", "hunter3")
     project = home.cd("project")
     (project / ".git").mkdir()
-    trap = f'#!/bin/sh\necho "$0 $*" >> {ran}\nexec {python} {server}\n'
+    trap = f'#!/bin/sh\necho "$0 $*" >> "{ran}"\nexec "{python}" "{server}"\n'
     for name in ("uvx", "b/uvx", "b/uv", "python3.12", ".venv/bin/python"):
         home.program(name, trap, project)
     home.write("project/evil/pyproject.toml", '[project]\nname = "evil"\nversion = "1"\n')
