@@ -288,3 +288,11 @@ def test_a_long_text_takes_no_time_to_speak_of() -> None:
     """Patterns that go back over what they have read would take minutes here."""
     for piece in ("a.", "a-", "ab@", "://", "Bearer ", "x=", "https://a:b/"):
         redact.text(piece * 20_000)
+
+
+@pytest.mark.parametrize("part", ["a:", "%3a", "a-", "://a:b c ", "A-b: ", "authorization: ", "Basic ", "a@", "x"])
+@pytest.mark.parametrize("start", ["", "%40 ", "@ ", "://"])
+def test_a_long_text_of_strangers_takes_no_time_to_speak_of(start: str, part: str) -> None:
+    """A pattern that goes back and forth in it would not end."""
+    text = redact.text(start + part * 20_000)
+    assert len(text) < len(start + part * 20_000) + 10

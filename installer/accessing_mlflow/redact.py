@@ -40,10 +40,9 @@ _AUTHORIZATION = (
 )
 _DIGEST = r"""(?i)\b((?:proxy-)?authorization["']?\s*[:=]\s*["']?Digest)\s[^\n]*"""
 # A header such as `X-Api-Key: ...` in free text; a name without a hyphen may be prose.
-_HEADER_LINE = r"(?m)\b([A-Za-z][A-Za-z\d]*(?:-[A-Za-z\d]+)+):[ \t]*(?!\*\*\*|\$\{)(\S[^\n]*)"
-# User information with a space in the password, not `host:5000 is down, says a@b`; and percent-encoded as a whole.
-_SPACED = r"(://)([^\s/@:]+:(?!\d+(?:[/\s]|$))[^\s@/][^@]{0,200}?\s[^@]{0,200}?)@"
-_ENCODED = r"[^\s/?&=\"']+(?::|%3[Aa])[^\s/?&=\"']*?%40"
+_HEADER_LINE = r"(?<![\w-])([A-Za-z][\w-]{1,60}):[ \t]*(?!\*\*\*|\$\{)(\S[^\n]*)"
+# User information with a space in the password, not `host:5000 is down, says a@b`.
+_SPACED = r"(://)(?!\[)([^\s/@:]{1,200}:(?!\d+(?:[^\w]|$))[^\s@/][^@]{0,200})@"
 _PLAIN_WORD = r"[A-Z]?[a-z]+|[A-Z]+"
 _PRIVATE_KEY = r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
 # Tokens of well-known services, and JSON Web Tokens: secrets under whatever name they stand.
@@ -87,9 +86,10 @@ def is_reference(text: str) -> bool:
 
 def uri(text: str) -> str:
     """The address without its userinfo and without the values of query parameters with secret names."""
-    text = re.sub(_ENCODED, f"{HIDDEN}%40", text) if "%40" in text else text
+    if "%40" in text:
+        text = re.sub(r"[^\s/?&=\"']+", lambda match: _hide_encoded(match[0]), text)
     if "@" in text:
-        text = re.sub(_SPACED, rf"\1{HIDDEN}@", text)
+        text = re.sub(_SPACED, lambda match: f"://{HIDDEN}@" if re.search(r"\s", match[2]) else match[0], text)
         text = re.sub(r"\S+", lambda match: _hide_userinfo(match[0]), text)
     return re.sub(_QUERY, _hide_parameter, text) if "=" in text else text
 
@@ -199,7 +199,14 @@ def _argument(value: str) -> str:
 
 def _hide_header(match: re.Match[str]) -> str:
     name = match[1]
-    return f"{name}: {HIDDEN}" if is_secret_name(name) or name.lower() == "set-cookie" else match[0]
+    is_secret = ("-" in name and is_secret_name(name)) or name.lower() in ("cookie", "set-cookie")
+    return f"{name}: {HIDDEN}" if is_secret else match[0]
+
+
+def _hide_encoded(word: str) -> str:
+    """A word without user information before a percent-encoded `@`."""
+    user, at, rest = word.rpartition("%40")
+    return f"{HIDDEN}{at}{rest}" if ":" in user or "%3a" in user.lower() else word
 
 
 def _hide_userinfo(word: str) -> str:
