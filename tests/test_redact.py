@@ -138,6 +138,7 @@ def test_addresses(address: str, shown: str) -> None:
             "http://host:5000 is down: GET http://host:5000/?q=a%40b",
         ),
         ("Content-Type: text/html", "Content-Type: text/html"),
+        ("http://10.0.0.5:5000, refused for git@x.org:y", "http://10.0.0.5:5000, refused for git@x.org:y"),
         (
             "uvx mlflow-mcp@latest or mlflow-mcp[x]@0.4.1, not mcp@v2",
             "uvx mlflow-mcp@latest or mlflow-mcp[x]@0.4.1, not mcp@v2",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from .errors import InstallerError
+from .errors import InstallerError, printable
 
 Entry = dict[str, Any]
 
@@ -16,7 +16,7 @@ Entry = dict[str, Any]
 LIMITS: Mapping[str, str] = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 
 # `uvx --help`, uv 0.13: the options that take no value.
-_FLAGS = frozenset(
+FLAGS = frozenset(
     [
         "--isolated",
         "--no-env-file",
@@ -184,7 +184,9 @@ def check_shape(entry: object, pointer: str) -> None:
     schema = json.loads(resources.files(__package__).joinpath("data/server-entry.schema.json").read_text("utf-8"))
     error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(entry))
     if error is not None:
-        where = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in error.absolute_path)
+        where = "".join(
+            "/" + printable(str(part)).replace("~", "~0").replace("/", "~1") for part in error.absolute_path
+        )
         remedy = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
         raise EntryError(f"{pointer}{where} is not what a client can use: {_rule(error)}", remedy)
 
@@ -260,8 +262,8 @@ def _package_index(args: Sequence[str], start: int) -> int | None:
 def _option_length(arg: str) -> int:
     """How many arguments an option takes up, itself included: `-p3.12`, `-qn` and `--python=3.12` are one."""
     if arg.startswith("--"):
-        return 1 if arg in _FLAGS or "=" in arg else 2
-    return 1 if len(arg) > 2 or arg in _FLAGS else 2
+        return 1 if arg in FLAGS or "=" in arg else 2
+    return 1 if len(arg) > 2 or arg in FLAGS else 2
 
 
 def _is_requirement(text: str, package: str) -> bool:

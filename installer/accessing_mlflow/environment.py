@@ -15,7 +15,7 @@ from .errors import InstallerError
 
 APP = "accessing-mlflow"
 
-_PLACES = (
+PLACES = (
     "UV_CACHE_DIR",
     "UV_CONFIG_FILE",
     "UV_PYTHON_INSTALL_DIR",
@@ -114,4 +114,4 @@ class Environment(NamedTuple):
 
 def absolute(variables: Mapping[str, str], cwd: Path) -> dict[str, str]:
     """`variables` with uv's relative paths made absolute: they are from `cwd`, and uv is started elsewhere."""
-    return {**variables, **{name: str(cwd / variables[name]) for name in _PLACES if variables.get(name)}}
+    return {**variables, **{name: str(cwd / variables[name]) for name in PLACES if variables.get(name)}}

@@ -101,7 +101,7 @@ def _uvx(context: Context) -> Uvx | None:
 def _existing(client: Client, found: object, place: Entries, context: Context) -> Entry | None:
     """The entry that is there if it is ours; None where it is absent or to be replaced. Raises Conflict.
 
-    With --force, nothing is kept of a project's entry, unless this program wrote it as it is.
+    With --force, nothing is kept of a project's entry, unless this program wrote it as it is and it may be used.
     """
     server = context.bundle.server
     if found is None:
@@ -113,7 +113,10 @@ def _existing(client: Client, found: object, place: Entries, context: Context) -
         if not is_other and entries.is_ours(found, server.package):
             assert isinstance(found, dict)
             at = EntryAt(client, context.request.scope, place, server.name, found)
-            is_kept = not (context.request.force and place.shared) or trust.is_as_installed(at, context.record)
+            is_kept = not (context.request.force and place.shared) or (
+                trust.is_as_installed(at, context.record)
+                and not trust.names_project_file(at, context.env, installed=True)
+            )
             return client.read_entry(found) if is_kept else None
     except entries.EntryError:
         if not context.request.force:
@@ -295,7 +298,8 @@ def _shared_copy(client: Client, skill: Skill, context: Context) -> Path | None:
         copy = folder / skill.name
         if copy in planned:
             return copy
-        if installed_skill.inspect(copy, skill, context.bundle, None).state == "same":
+        of_project = context.request.scope == "project"
+        if installed_skill.inspect(copy, skill, context.bundle, None, of_project=of_project).state == "same":
             return copy
     return None
 

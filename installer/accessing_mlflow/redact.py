@@ -42,7 +42,7 @@ _DIGEST = r"""(?i)\b((?:proxy-)?authorization["']?\s*[:=]\s*["']?Digest)\s[^\n]*
 # A header such as `X-Api-Key: ...` in free text; a name without a hyphen may be prose.
 _HEADER_LINE = r"(?<![\w-])([A-Za-z][\w-]{1,60}):[ \t]*(?!\*\*\*|\$\{)(\S[^\n]*)"
 # User information with a space in the password, not `host:5000 is down, says a@b`.
-_SPACED = r"(://)(?!\[)([^\s/@:]{1,200}:(?!\d+(?:[^\w]|$))[^\s@/][^@]{0,200})@"
+_SPACED = r"(://)(?!\[)([^\s/@:]{1,200}:(?!\d{1,5}(?:[^\w@]|$))[^\s@/][^@]{0,200})@"
 _PLAIN_WORD = r"[A-Z]?[a-z]+|[A-Z]+"
 _PRIVATE_KEY = r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
 # Tokens of well-known services, and JSON Web Tokens: secrets under whatever name they stand.

@@ -17,8 +17,8 @@ from urllib.parse import unquote
 
 from . import approval, bundle, project, reading, redact, tracking_uri
 from .clients import Client, Entries
-from .entry import LIMITS
-from .environment import Environment
+from .entry import FLAGS, LIMITS
+from .environment import PLACES, Environment
 from .errors import InstallerError
 from .record import Record
 
@@ -29,7 +29,7 @@ _PACKAGE_OPTIONS = ("--from", "--with", "-w")
 _BETWEEN_PATHS = r"[\s,;:=@'\"|]+"
 _NO_PATH = r"(?!\.{1,2}[/\\])"
 """A value of a variable that nobody runs: only a leading `./` makes it a path (`TZ=Europe/Berlin`)."""
-_THIS_FOLDER = r"(^|=|file:)\.{1,2}([/\\]|$)|\$\{(env:)?(workspaceFolder|PWD|OLDPWD)\b"
+_THIS_FOLDER = r"(^(-\w)?|[=@,\s]|file:)\.{1,2}([/\\\[]|$)|\$\{(env:)?(workspaceFolder|PWD|OLDPWD)\b"
 
 
 class Trust(Enum):
@@ -83,7 +83,7 @@ def may_send_credentials(at: EntryAt, uri: str, env: Environment, record: Record
     """
     if not at.place.shared or is_as_installed(at, record):
         return True
-    return _is_plain(at) and is_own_address(uri, at.name, env)
+    return _is_plain(at) and is_own_address(at.client, uri, at.name, env)
 
 
 def _is_plain(at: EntryAt) -> bool:
@@ -91,8 +91,10 @@ def _is_plain(at: EntryAt) -> bool:
         return False
     entry = at.client.read_entry(at.entry)
     args, variables = entry.get("args"), entry.get("env") or {}
-    known = {tracking_uri.VARIABLE, *LIMITS}
-    return isinstance(args, list) and len(args) == 1 and isinstance(variables, dict) and variables.keys() <= known
+    if not isinstance(args, list) or not all(isinstance(arg, str) for arg in args) or not isinstance(variables, dict):
+        return False
+    starts = re.fullmatch(r"(uvx|uv tool run) [\w.-]+(==[\w.]+)?", " ".join([str(entry.get("command")), *args]))
+    return starts is not None and variables.keys() <= {tracking_uri.VARIABLE, *LIMITS}
 
 
 def without_credentials(variables: Mapping[str, str]) -> dict[str, str]:
@@ -108,15 +110,16 @@ def is_own_uri(client: Client, uri: str, name: str, env: Environment) -> bool:
     """Whether a tracking URI as an entry of `client` spells it is the user's own, or refers to their own variable."""
     if tracking_uri.is_reference(uri):
         return uri == client.reference % tracking_uri.VARIABLE
-    return is_own_address(uri, name, env)
+    return is_own_address(client, uri, name, env)
 
 
-def is_own_address(uri: str, name: str, env: Environment) -> bool:
-    """Whether the user's own environment, or an entry in a file of their own, names that tracking server."""
+def is_own_address(client: Client, uri: str, name: str, env: Environment) -> bool:
+    """Whether the user's own environment, that of `client` or an entry in a file of the user's names that server."""
     own = [env.variables.get(tracking_uri.VARIABLE, "")]
+    own += [reading.client_variables(client, env).get(tracking_uri.VARIABLE, "")]
     own += [
-        client.expand(reading.variable(client.read_entry(entry), tracking_uri.VARIABLE), env)
-        for client, _, place, entry in reading.live_entries(name, env)
+        other.expand(reading.variable(other.read_entry(entry), tracking_uri.VARIABLE), env)
+        for other, _, place, entry in reading.live_entries(name, env)
         if not place.shared and isinstance(entry, dict)
     ]
     return uri.strip().rstrip("/") in {value.strip().rstrip("/") for value in own if value.strip()}
@@ -172,7 +175,7 @@ def _texts(entry: dict[str, Any], *, installed: bool) -> Iterator[tuple[str, _Ki
     texts = [arg for arg in args if isinstance(arg, str)] if isinstance(args, list) else []
     for before, arg in zip(["", *texts], texts, strict=False):
         option = arg if arg.startswith("-") else before
-        is_file = option.startswith("-") and option.partition("=")[0] not in _PACKAGE_OPTIONS
+        is_file = option.startswith("-") and option.partition("=")[0] not in (*_PACKAGE_OPTIONS, *FLAGS)
         yield arg, _Kind.FILE if is_file else _Kind.WORD
     for name, value in variables.items() if isinstance(variables, dict) else ():
         if not isinstance(value, str):
@@ -187,9 +190,11 @@ def _texts(entry: dict[str, Any], *, installed: bool) -> Iterator[tuple[str, _Ki
 
 def _leads_into(folders: Collection[Path], text: str) -> bool:
     """Whether `text` holds an absolute path in one of `folders`, as it is spelled or by links."""
+    text = re.sub(r"^-\w(?=/)", "", text)
+    folders = [folder for folder in folders if folder != folder.parent]  # all is in the root folder
     for form in {text, unquote(text)}:
         plain = form.replace("\\", "/")
-        if any(re.search(rf"(?i){re.escape(str(folder))}(?![\w.-])", plain) for folder in folders):
+        if any(re.search(rf"(?i)(?<![\w.-]){re.escape(str(folder))}(?![\w.-])", plain) for folder in folders):
             return True
         for piece in filter(os.path.isabs, re.split(_BETWEEN_PATHS, plain)):
             paths = (Path(os.path.normpath(piece)), _real(piece))
@@ -203,9 +208,11 @@ def _is_relative(folders: Collection[Path], text: str, kind: _Kind) -> bool:
     plain = text.replace("\\", "/")
     if kind is _Kind.PATH:
         return not os.path.isabs(plain)  # noqa: PTH117
+    plain = re.sub(r"[\w+.-]+://", "//", plain)
     pieces = [piece for piece in re.split(_BETWEEN_PATHS, plain) if piece and not os.path.isabs(piece)]  # noqa: PTH117
     return any(
         re.match(r"\.{1,2}(/|$)", piece)
+        or _leads_into(folders, f"/{piece}")  # programs are started in the root folder
         or (("/" in piece or kind is _Kind.FILE) and any(_exists(folder / piece) for folder in folders))
         for piece in pieces
     )
@@ -218,6 +225,10 @@ def _depends_on_folder(at: EntryAt) -> bool:
     words = [word for word in (args if isinstance(args, list) else []) if isinstance(word, str)]
     if isinstance(command, str) and os.path.dirname(command) and not re.match(r"[/~$]|\w:", command):  # noqa: PTH120
         return True
+    variables = entry.get("env")
+    for name, value in variables.items() if isinstance(variables, dict) else ():
+        if name in PLACES and isinstance(value, str) and not re.match(r"[/~$]|\w:", value):
+            return True
     texts = [command, *words] if isinstance(command, str) else words
     return any(re.search(_THIS_FOLDER, text) for text in texts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from .. import clients, exposure, guard, reading, redact, repairs
@@ -187,7 +188,8 @@ def secrets(subject: Subject) -> Finding | None:
     why = "git tracks this file" if tracked else "a project's files are shared"
     detail = f"{' and '.join(names)} {'hold secrets' if len(names) > 1 else 'holds a secret'}, and {why}"
     # A reference to each one's own variable takes its place; only the entry's env can have one.
-    fix = "take it out of the entry" if names[0] == "args" else f"{subject.command('skill-install')} --env {names[0]}"
+    is_variable = names[0] != "args" and re.fullmatch(r"[A-Za-z_]\w*", names[0])
+    fix = f"{subject.command('skill-install')} --env {names[0]}" if is_variable else "take it out of the entry"
     if tracked:
         fix += "\nand have the secret itself replaced: git keeps what was committed"
     return Finding("error" if tracked else "warning", detail, str(subject.place.file), fix)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def not_usable(subject: Subject) -> Finding:
     """What a check finds of an entry that may only be looked at; the check `approval` has the remedy."""
-    return Finding("skipped", f"the entry {subject.trust.value} (see approval)")
+    return Finding("skipped", f"the entry {subject.trust.value}")
 
 
 _TEXT_LIMIT = 1 << 20

@@ -57,7 +57,7 @@ def _skill(source: Skill, folder: Path, subject: Subject) -> Finding:
 
 
 def _absent(source: Skill, path: str, subject: Subject) -> Finding:
-    shared = _shared(subject, source.name)
+    shared = _shared(source, subject)
     if shared is not None:
         return Finding("ok", f"{source.name}: {subject.client.title} reads the copy in {shared}", shared)
     for scope, folder in _scopes(subject):
@@ -86,10 +86,16 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in match.group().split(".")) if match else ()
 
 
-def _shared(subject: Subject, name: str) -> str | None:
+def _shared(source: Skill, subject: Subject) -> str | None:
     for folder in clients.other_skills_folders(subject.client, subject.scope, subject.env):
-        if (folder / name / "SKILL.md").is_file():
-            return str(folder / name)
+        copy = folder / source.name
+        if not (copy / "SKILL.md").is_file():
+            continue
+        if subject.scope != "project":
+            return str(copy)
+        found = installed_skill.inspect(copy, source, subject.bundle, None, of_project=True)
+        if found.state in ("same", "unedited"):
+            return str(copy)
     return None
 
 
