@@ -622,6 +622,7 @@ FILES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_hostile_files_break_no_check(healthy: Home, name: str) -> None:
     healthy.cd("project")

@@ -148,6 +148,7 @@ def program(folder: Path, text: str) -> list[str]:
     return [sys.executable, str(file), str(folder / "born")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("_round", range(3))
 def test_a_group_whose_processes_fork_on_is_ended_whole(tmp_path: Path, _round: int) -> None:
     with child(program(tmp_path, CHAIN)) as process:

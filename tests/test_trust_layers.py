@@ -14,10 +14,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+import mcp.client.stdio  # noqa: F401  # looks at Popen as it is imported, which the layers replace
 import pytest
 
 from tests.homes import Home
 from tests.traps import HERE, Traps, lay
+
+pytestmark = pytest.mark.slow
 
 OWN = "http://127.0.0.77:7"
 THEIRS = "127.0.0.66"

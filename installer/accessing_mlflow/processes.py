@@ -269,10 +269,15 @@ class _Process(NamedTuple):
 
 def _processes() -> Iterator[_Process]:
     """All that run, as Linux lists them; none elsewhere."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # gone meanwhile
-            state, parent, group = stat.read_bytes().rpartition(b")")[2].split()[:3]
-            yield _Process(int(stat.parent.name), state, int(parent), int(group))
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():  # noqa: PTH112
+        if not name.isdigit():
+            continue
+        try:
+            stat = Path("/proc", name, "stat").read_bytes()
+        except OSError:  # gone meanwhile
+            continue
+        state, parent, group = stat.rpartition(b")")[2].split()[:3]
+        yield _Process(int(name), state, int(parent), int(group))
 
 
 _PR_SET_CHILD_SUBREAPER = 36

@@ -139,8 +139,6 @@ def test_a_project_does_not_say_where_the_scripts_packages_come_from(machine: Ma
     interpreter.chmod(0o755)
     (project / ".python-version").write_text(f"{interpreter}\n")
     (project / "uv.toml").write_text('index-url = "http://127.0.0.1:9/simple"\n')
-    scripts = project / ".claude/skills/accessing-mlflow/scripts"
-    (scripts / "argparse.pyc").write_bytes(b"")  # not looked at when the skill is compared; would stop what is started
     machine.variables["UV_CACHE_DIR"] = str(tmp_path / "empty")
     data = json.loads(machine.run("skill-doctor", "claude", "--json", cwd=project, expect=None))
     check = next(check for check in data["checks"] if check["id"] == "scripts")
