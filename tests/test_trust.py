@@ -307,7 +307,7 @@ def test_what_was_installed_with_a_variable_is_used(traps: Traps, ours: Web, var
 
 def test_an_installed_entry_that_runs_the_projects_files_is_replaced_by_the_fix(traps: Traps, ours: Web) -> None:
     line = f"skill-install claude --scope project --no-verify --tracking-uri {ours.uri}"
-    traps.home.run(f"{line} --env UV_CACHE_DIR={traps.project}/cache")
+    traps.home.run(line, "--env", f"UV_CACHE_DIR={traps.project}/cache")
     fix = checks(traps, "claude")["approval"]["fix"]
     assert fix.endswith("skill-install claude --scope project --tracking-uri URI --force")
     traps.home.run(line + " --force")

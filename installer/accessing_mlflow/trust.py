@@ -208,11 +208,13 @@ def _is_relative(folders: Collection[Path], text: str, kind: _Kind) -> bool:
     plain = text.replace("\\", "/")
     if kind is _Kind.PATH:
         return not os.path.isabs(plain)  # noqa: PTH117
+    if any(_leads_into(folders, f"/{part}") for part in plain.split(os.pathsep)):  # programs start in the root folder
+        return True
     plain = re.sub(r"[\w+.-]+://", "//", plain)
     pieces = [piece for piece in re.split(_BETWEEN_PATHS, plain) if piece and not os.path.isabs(piece)]  # noqa: PTH117
     return any(
         re.match(r"\.{1,2}(/|$)", piece)
-        or _leads_into(folders, f"/{piece}")  # programs are started in the root folder
+        or _leads_into(folders, f"/{piece}")
         or (("/" in piece or kind is _Kind.FILE) and any(_exists(folder / piece) for folder in folders))
         for piece in pieces
     )
