@@ -32,6 +32,7 @@ def test_servers_are_started_side_by_side_and_shown_in_order(home: Home) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL], ids=lambda n: n.name)
+@pytest.mark.slow
 def test_a_signal_ends_everything(home: Home, tmp_path: Path, number: signal.Signals) -> None:
     """Two stubborn servers with children of their own, and a tracking server that never answers."""
     stubborn = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -67,6 +68,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("script", HOSTILE.values(), ids=HOSTILE.keys())
+@pytest.mark.slow
 def test_hostile_servers(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     monkeypatch.setattr("accessing_mlflow.checks.server.LONGEST", 2.0)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))

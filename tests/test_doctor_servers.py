@@ -118,6 +118,7 @@ def test_schemas_of_any_form(machine: Home, tools: Mapping[str, Any]) -> None:
     [("2000", "1.2", "warning"), ("500", "0.6", "error"), ("junk", "0", "ok"), ("0", "0", "ok")],
 )
 @pytest.mark.parametrize("where", ["shell", "settings"])
+@pytest.mark.slow
 def test_the_time_that_a_start_takes(machine: Home, where: str, limit: str, delay: str, status: str) -> None:
     if where == "shell":
         machine.variable("MCP_TIMEOUT", limit)

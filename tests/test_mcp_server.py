@@ -280,6 +280,7 @@ def test_signal_handlers_are_as_before(fake: Fake) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 128 + signal.SIGTERM)])
 @pytest.mark.parametrize("after", ["", "serve()"], ids=["before an answer", "while it ends"])
+@pytest.mark.slow
 def test_nothing_is_left_after_a_signal(fake: Fake, number: signal.Signals, code: int, after: str) -> None:
     """A second signal, while the server is being ended, changes nothing."""
     script = fake.write(f"signal.signal(signal.SIGTERM, signal.SIG_IGN)\n{after}\nborn(os.getpid())\ntime.sleep(600)")
